@@ -1,0 +1,56 @@
+# regie from a fresh checkout: `make run` puts a demo on air, `make test` proves the promises.
+# Both install the Debian packages they miss; everything else comes by cargo.
+
+# To build and to run: compilers, headers, and the GStreamer plug-ins that the pipelines name.
+PACKAGES := pkg-config gcc libc6-dev \
+	libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev libgtk-4-dev \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core
+
+# To test: the servers, senders and players that a venue has, and what makes the footage.
+TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
+	nginx libnginx-mod-rtmp libnginx-mod-stream \
+	ffmpeg mpv openssl python3 python3-pip xvfb
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench deps deps-test footage probe clean
+# One step after the other, whatever -j says: the tests run in real time, and apt has one lock.
+.NOTPARALLEL:
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+run: deps ## build, start the engine with a demo venue, and say where to watch
+	cargo build --release
+	@tests/tools/demo target/release/regie tests/demo/venue.toml
+
+test: deps-test footage ## unit tests side by side, then the real-time tests one at a time
+	cargo test --lib --bins
+	cargo test --test '*' -- --test-threads=1
+	@echo "make test: every unit and real-time test passed"
+
+lint: deps ## format and clippy, with the panel and without
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --no-default-features -- -D warnings
+
+bench: deps-test footage probe ## measure what the project promises in figures
+	cargo bench
+
+deps: ## install the packages that building and running need
+	@tests/tools/packages $(PACKAGES)
+
+deps-test: ## the same, and what the tests need
+	@tests/tools/packages $(PACKAGES) $(TEST_PACKAGES)
+
+footage: ## fetch and draw the pictures and sounds that the tests send
+	@tests/tools/footage
+
+# Not Debian's python3-av (10.0): before 18, av.open() with options crashes on a live FLV stream.
+probe: deps-test ## install what tests/tools/probe needs, in target/python
+	@test -e target/python/made || { \
+		python3 -m pip install --quiet --disable-pip-version-check --only-binary :all: --target target/python av==18.1.0 numpy==2.2.6 && \
+		touch target/python/made; }
+
+clean: ## remove everything built, the footage as well
+	cargo clean

@@ -1,0 +1,237 @@
+//! The command line as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{Gain, LayoutId, OutputId, RoleId, SourceId};
+
+/// Puts a conference on air: laptops and cameras in, one programme out, by RTMP and in the room.
+#[derive(Debug, Parser)]
+#[command(name = "regie", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to be; without it the operator's window.
+    #[command(subcommand)]
+    pub role: Option<Role>,
+}
+
+/// What a process of regie is.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Run the show: sources, programme, outputs, relay.
+    Engine(EngineArgs),
+    /// Read a venue file, say what is wrong with it, start nothing.
+    Check(CheckArgs),
+    /// Ask or tell a running engine.
+    Ctl(CtlArgs),
+    /// The operator's window.
+    Panel,
+}
+
+/// Arguments of `regie engine`.
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    /// The venue file [default: /etc/regie/venue.toml, then regie/venue.toml in the user's
+    /// configuration folder].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen for control [default: control.socket of the venue file, else in the runtime
+    /// directory].
+    #[arg(long, value_name = "PATH", env = "REGIE_SOCKET")]
+    pub socket: Option<PathBuf>,
+}
+
+/// Arguments of `regie check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The venue file [default: as for `engine`].
+    pub file: Option<PathBuf>,
+    /// The same, as `engine` takes it.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `regie ctl`.
+#[derive(Debug, Args)]
+pub struct CtlArgs {
+    /// The engine's control socket.
+    #[arg(long, value_name = "PATH", env = "REGIE_SOCKET", global = true)]
+    pub socket: Option<PathBuf>,
+    /// Print one JSON document (`watch`: one a line).
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What can be asked or told.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Verb {
+    /// Everything, as of now.
+    Status,
+    /// Everything that happens, until interrupted.
+    Watch,
+    /// Put a layout on air.
+    Take {
+        /// Which [default: the preview].
+        layout: Option<LayoutId>,
+        /// How.
+        #[arg(long, value_enum, default_value = "cut")]
+        transition: TransitionArg,
+    },
+    /// Prepare a layout.
+    Preview {
+        /// Which.
+        layout: LayoutId,
+    },
+    /// Say who plays a role: slides=laptop-2, or slides= for nobody.
+    Role {
+        /// ROLE=SOURCE
+        #[arg(value_parser = assignment)]
+        assignment: Assignment,
+    },
+    /// Set the gain of a source's sound.
+    #[command(allow_negative_numbers = true)]
+    Gain {
+        /// Which source.
+        source: SourceId,
+        /// As -3dB; -60dB to 12dB.
+        #[arg(allow_hyphen_values = true)]
+        gain: Gain,
+    },
+    /// Mute a source's sound, or not.
+    Mute {
+        /// Which source.
+        source: SourceId,
+        /// on or off.
+        #[arg(value_enum)]
+        switch: Switch,
+    },
+    /// Shift picture and sound of a source.
+    Delay {
+        /// Which source.
+        source: SourceId,
+        /// As 40ms; at most 2s.
+        #[arg(value_parser = milliseconds)]
+        delay: u32,
+    },
+    /// Show the slate in place of the whole programme, or not.
+    Slate {
+        /// on or off.
+        #[arg(value_enum)]
+        switch: Switch,
+    },
+    /// Start or stop an output.
+    Output {
+        /// Which output.
+        output: OutputId,
+        /// start or stop.
+        #[arg(value_enum)]
+        action: Action,
+    },
+}
+
+/// How the preview becomes the programme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TransitionArg {
+    /// At once.
+    Cut,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// Start or stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Action {
+    /// Start.
+    Start,
+    /// Stop.
+    Stop,
+}
+
+/// ROLE=SOURCE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The role.
+    pub role: RoleId,
+    /// Who plays it; `None`: nobody.
+    pub source: Option<SourceId>,
+}
+
+fn assignment(text: &str) -> Result<Assignment, String> {
+    let (role, source) = text
+        .split_once('=')
+        .ok_or("accepted: ROLE=SOURCE, or ROLE= for nobody")?;
+    let source = match source {
+        "" => None,
+        id => Some(id.parse().map_err(|error| format!("{error}"))?),
+    };
+    let role = role.parse().map_err(|error| format!("{error}"))?;
+    Ok(Assignment { role, source })
+}
+
+fn milliseconds(text: &str) -> Result<u32, String> {
+    let duration = crate::venue::value::duration(text).map_err(|error| error.to_string())?;
+    Ok(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_verb_is_understood() {
+        for line in [
+            "status",
+            "status --json",
+            "watch",
+            "take slides",
+            "take",
+            "take slides --transition cut",
+            "preview slides",
+            "role slides=laptop-2",
+            "role slides=",
+            "gain laptop -3dB",
+            "gain laptop -3",
+            "mute laptop on",
+            "delay laptop 40ms",
+            "slate on",
+            "output room stop",
+            "--socket /tmp/x status",
+        ] {
+            let words = ["regie", "ctl"].into_iter().chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in [
+            "",
+            "take Slides",
+            "role slides",
+            "gain laptop loud",
+            "delay laptop 40",
+            "mute laptop",
+        ] {
+            let words = ["regie", "ctl"]
+                .into_iter()
+                .chain(line.split(' ').filter(|w| !w.is_empty()));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The control socket: one JSON request a line, one reply a request, events after `subscribe`. The
+//! messages are [`crate::model::message`]'s.
+
+pub mod client;
+pub mod server;
+
+use std::path::PathBuf;
+
+/// A longer line is no request.
+pub const MAX_LINE: u64 = 64 << 10;
+
+/// Where the socket lies when neither an argument, nor `REGIE_SOCKET`, nor the venue file says: in
+/// the runtime directory of the service, of the user, or of the system.
+pub fn default_socket() -> PathBuf {
+    let own = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    let user = || std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("regie"));
+    own.or_else(user)
+        .unwrap_or_else(|| PathBuf::from("/run/regie"))
+        .join("control.sock")
+}

@@ -1,0 +1,219 @@
+//! The engine's end of the control socket. Two threads a client: one reads requests and waits for
+//! their answers, one writes lines. What a client has not read is bounded; a client that falls
+//! behind is cut off, and gets a full snapshot when it is back.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use crate::engine::note::{Cut, Note, Notes, Subscriber};
+use crate::engine::refused_while_stopping;
+use crate::model::message::to_line;
+use crate::model::{Refused, Reply, Request};
+
+use super::MAX_LINE;
+
+/// Lines that may wait for a client.
+const MAX_QUEUE: usize = 512;
+/// A client that takes nothing for so long is cut off.
+const WRITE: Duration = Duration::from_secs(5);
+/// Longest wait for the engine's answer: its disk may be slow.
+const ANSWER: Duration = Duration::from_secs(20);
+/// More clients than this are turned away.
+const MAX_CLIENTS: usize = 64;
+
+/// Why the control socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// An engine answers there.
+    #[error("another engine is running: {0} answers")]
+    Busy(PathBuf),
+    /// The system refuses.
+    #[error("the control socket {path} cannot be opened: {cause}")]
+    System {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// The listening socket. Dropped, its file is removed.
+#[derive(Debug)]
+pub struct ControlServer {
+    path: PathBuf,
+}
+
+impl ControlServer {
+    /// Opens the socket and serves it on threads of its own.
+    pub fn start(path: &Path, notes: Notes) -> Result<Self, ListenError> {
+        let system = |cause| ListenError::System {
+            path: path.to_owned(),
+            cause,
+        };
+        if UnixStream::connect(path).is_ok() {
+            return Err(ListenError::Busy(path.to_owned()));
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(system)?;
+        }
+        // Left behind by an engine that was killed.
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path).map_err(system)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(system)?;
+        std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || accept(&listener, &notes))
+            .map_err(system)?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn accept(listener: &UnixListener, notes: &Notes) {
+    let clients = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming() {
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("a control client could not be accepted: {error}");
+                // Out of descriptors, most likely: give others time to close theirs.
+                std::thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+        };
+        if clients.load(Ordering::Relaxed) >= MAX_CLIENTS {
+            tracing::warn!("more than {MAX_CLIENTS} control clients; one turned away");
+            continue;
+        }
+        let seat = Seat::take(&clients);
+        let notes = notes.clone();
+        let served = std::thread::Builder::new()
+            .name("control-client".into())
+            .spawn(move || {
+                let _seat = seat;
+                serve(&stream, &notes);
+            });
+        if let Err(error) = served {
+            tracing::warn!("no thread for a control client: {error}");
+        }
+    }
+}
+
+/// One client's place in the count.
+struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn take(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn serve(stream: &UnixStream, notes: &Notes) {
+    let (Ok(reading), Ok(writing), Ok(closing)) =
+        (stream.try_clone(), stream.try_clone(), stream.try_clone())
+    else {
+        return;
+    };
+    let (lines, queue) = sync_channel::<Arc<str>>(MAX_QUEUE);
+    let writer = std::thread::Builder::new()
+        .name("control-writer".into())
+        .spawn(move || write(writing, &queue));
+    let cut: Arc<Cut> = Arc::new(Cut(Box::new(move || {
+        // Already closed is as good.
+        let _ = closing.shutdown(Shutdown::Both);
+    })));
+    read(reading, &lines, &cut, notes);
+    // The engine may still hold a sending end; the writer ends with the connection.
+    drop(lines);
+    if writer.is_err() {
+        (cut.0)();
+    }
+}
+
+fn read(stream: UnixStream, lines: &SyncSender<Arc<str>>, cut: &Arc<Cut>, notes: &Notes) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        match reader.by_ref().take(MAX_LINE).read_line(&mut line) {
+            Ok(0) => return,
+            Ok(_) if !line.ends_with('\n') && line.len() as u64 >= MAX_LINE => {
+                let refused = Refused::new(
+                    "invalid-request",
+                    format!("a line is longer than {MAX_LINE} bytes"),
+                );
+                answer(lines, &Reply::Refused(refused));
+                return;
+            }
+            Ok(_) => {}
+            Err(_) => {
+                (cut.0)();
+                return;
+            }
+        }
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        match Request::parse(line) {
+            Ok(Request::Subscribe) => notes.send(Note::Subscribe(Subscriber {
+                lines: lines.clone(),
+                cut: cut.clone(),
+            })),
+            Ok(request) => {
+                let (sender, reply) = channel();
+                notes.send(Note::Request(request, sender));
+                let reply = reply
+                    .recv_timeout(ANSWER)
+                    .unwrap_or_else(|_| refused_while_stopping());
+                if !answer(lines, &reply) {
+                    return;
+                }
+            }
+            Err(refused) => {
+                if !answer(lines, &Reply::Refused(refused)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Queues an answer; waits while the client is busy reading, as it has asked for it.
+fn answer(lines: &SyncSender<Arc<str>>, reply: &Reply) -> bool {
+    lines.send(to_line(reply).into()).is_ok()
+}
+
+fn write(mut stream: UnixStream, queue: &Receiver<Arc<str>>) {
+    // Without it a client that does not read would hold this thread for ever.
+    let _ = stream.set_write_timeout(Some(WRITE));
+    while let Ok(line) = queue.recv() {
+        let mut bytes = line.as_bytes().to_vec();
+        bytes.push(b'\n');
+        if stream.write_all(&bytes).is_err() {
+            break;
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}

@@ -1,0 +1,106 @@
+//! `regie ctl`: the control API from a shell. Texts are for operators; `--json` is for scripts.
+
+mod text;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::cli::{Action, CtlArgs, Switch, TransitionArg, Verb};
+use crate::control::client::{AskError, Client};
+use crate::control::default_socket;
+use crate::model::message::to_line;
+use crate::model::{Command, Reply, Request, Transition};
+
+/// The engine refused.
+const REFUSED: u8 = 1;
+/// No engine answers, or it broke off.
+const NO_ENGINE: u8 = 3;
+
+/// Runs the command; the result goes to `out`, troubles to `err`.
+pub fn run(args: CtlArgs, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
+    let path = args.socket.clone().unwrap_or_else(default_socket);
+    let result = Client::connect(&path).and_then(|client| converse(client, &args, out));
+    match result {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(refusal)) => {
+            // Nothing is left to be told where stderr is closed.
+            let _ = writeln!(err, "regie: {refusal}");
+            ExitCode::from(REFUSED)
+        }
+        // Whoever read our output has gone: `regie ctl watch | head`.
+        Err(AskError::Broken(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(err, "regie: {error}");
+            ExitCode::from(NO_ENGINE)
+        }
+    }
+}
+
+/// One request and its answer; `watch` goes on with events. A refusal is the result.
+fn converse(
+    mut client: Client,
+    args: &CtlArgs,
+    out: &mut impl Write,
+) -> Result<Option<String>, AskError> {
+    let request = request_of(&args.verb);
+    match client.ask(&request)? {
+        Reply::Refused(refused) => {
+            if args.json {
+                writeln!(out, "{}", to_line(&Reply::Refused(refused.clone())))?;
+            }
+            return Ok(Some(refused.message));
+        }
+        Reply::Done if args.json => writeln!(out, "{}", to_line(&Reply::Done))?,
+        Reply::Done => {}
+        Reply::Snapshot { snapshot } if args.json => writeln!(out, "{}", to_line(&snapshot))?,
+        Reply::Snapshot { snapshot } => write!(out, "{}", text::snapshot(&snapshot))?,
+    }
+    if request == Request::Subscribe {
+        loop {
+            out.flush()?;
+            let event = client.event()?;
+            if args.json {
+                writeln!(out, "{}", to_line(&event))?;
+            } else if let Some(line) = text::event(&event) {
+                writeln!(out, "{line}")?;
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn request_of(verb: &Verb) -> Request {
+    Request::Change(match verb.clone() {
+        Verb::Status => return Request::Status,
+        Verb::Watch => return Request::Subscribe,
+        Verb::Take { layout, transition } => Command::Take {
+            layout,
+            transition: match transition {
+                TransitionArg::Cut => Transition::Cut,
+            },
+        },
+        Verb::Preview { layout } => Command::Preview { layout },
+        Verb::Role { assignment } => Command::Role {
+            role: assignment.role,
+            source: assignment.source,
+        },
+        Verb::Gain { source, gain } => Command::Gain { source, gain },
+        Verb::Mute { source, switch } => Command::Mute {
+            source,
+            mute: switch == Switch::On,
+        },
+        Verb::Delay { source, delay } => Command::Delay {
+            source,
+            delay_ms: delay,
+        },
+        Verb::Slate { switch } => Command::Slate {
+            on: switch == Switch::On,
+        },
+        Verb::Output { output, action } => Command::Output {
+            output,
+            run: action == Action::Start,
+        },
+    })
+}

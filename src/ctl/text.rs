@@ -1,0 +1,145 @@
+//! The snapshot and events in words.
+
+use std::fmt::Write;
+
+use crate::model::status::{BusStatus, OutputStatus, Tally};
+use crate::model::{Event, Fault, Snapshot};
+
+/// The whole state, for a person at a shell.
+pub fn snapshot(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_snapshot(&mut text, snapshot);
+    text
+}
+
+fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
+    let encoding = &s.encoding;
+    writeln!(text, "{} (regie {})", s.venue, s.version)?;
+    let slate = if s.show.slate { "  SLATE IS ON" } else { "" };
+    writeln!(text, "  on air    {}{slate}", bus(&s.show.programme))?;
+    writeln!(text, "  prepared  {}", bus(&s.show.preview))?;
+    writeln!(
+        text,
+        "  programme {} {} fps by {} ({}); {} frames, {} late, {} dropped",
+        encoding.size,
+        encoding.framerate,
+        encoding.encoder,
+        encoding.encoder_reason,
+        encoding.frames,
+        encoding.late_frames,
+        encoding.dropped_frames
+    )?;
+    writeln!(
+        text,
+        "  relay     {} on {}, {} clients",
+        s.relay.state, s.relay.listen, s.relay.clients
+    )?;
+    let layouts: Vec<&str> = s.layouts.iter().map(|layout| layout.id.as_str()).collect();
+    writeln!(text, "  layouts   {}", layouts.join(", "))?;
+    for source in &s.sources {
+        let tally = match source.tally {
+            Tally::Programme => "on air",
+            Tally::Preview => "prepared",
+            Tally::Off => "",
+        };
+        let formats = [
+            source.picture.as_str(),
+            source.sound.as_str(),
+            source.reason.as_str(),
+        ];
+        let formats: Vec<&str> = formats
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        let mute = if source.mute { " muted" } else { "" };
+        writeln!(
+            text,
+            "  source    {:<12} {:<10} {:<8} {:+.1} dB{mute} {} ms  {}",
+            source.id,
+            source.state,
+            tally,
+            source.gain_db,
+            source.delay_ms,
+            formats.join(", ")
+        )?;
+    }
+    for output in &s.outputs {
+        writeln!(
+            text,
+            "  output    {:<12} {}",
+            output.id,
+            output_line(output)
+        )?;
+    }
+    for fault in &s.faults {
+        writeln!(text, "  fault     {}", fault_line(fault))?;
+    }
+    Ok(())
+}
+
+fn bus(bus: &BusStatus) -> String {
+    let slots = bus.slots.iter().map(|slot| {
+        let source = slot
+            .source
+            .as_ref()
+            .map_or("nobody", |source| source.as_str());
+        let slate = if slot.live { "" } else { ", slate shown" };
+        format!("{}: {source}{slate}", slot.role)
+    });
+    let slots: Vec<String> = slots.collect();
+    if slots.is_empty() {
+        bus.layout.to_string()
+    } else {
+        format!("{} ({})", bus.layout, slots.join("; "))
+    }
+}
+
+fn output_line(output: &OutputStatus) -> String {
+    let reason = if output.last_reason.is_empty() {
+        String::new()
+    } else {
+        format!("; last trouble: {}", output.last_reason)
+    };
+    format!(
+        "{:<10} {} kb/s to {}; {} frames sent, {} lost, {} reconnects{reason}",
+        output.state,
+        output.bit_rate / 1000,
+        output.to,
+        output.sent_frames,
+        output.lost_frames,
+        output.reconnects
+    )
+}
+
+fn fault_line(fault: &Fault) -> String {
+    let times = if fault.count > 1 {
+        format!(" ({} times)", fault.count)
+    } else {
+        String::new()
+    };
+    format!("{}{times} {} {}", fault.happened, fault.doing, fault.advice)
+}
+
+/// An event in one line; `None` for what only figures concern.
+pub fn event(event: &Event) -> Option<String> {
+    match event {
+        Event::Show { show } => {
+            let slate = if show.slate { ", SLATE IS ON" } else { "" };
+            Some(format!(
+                "on air: {}{slate}; prepared: {}",
+                bus(&show.programme),
+                bus(&show.preview)
+            ))
+        }
+        Event::Source { source } => Some(format!(
+            "source {}: {} {} {}",
+            source.id, source.state, source.picture, source.reason
+        )),
+        Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
+        Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),
+        Event::FaultCleared { scope, code } => Some(format!("over: {scope:?} {code}")),
+        Event::Stopped => Some("the engine ends".to_owned()),
+        Event::Programme { .. } | Event::Relay { .. } => None,
+    }
+}

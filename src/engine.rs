@@ -1,0 +1,85 @@
+//! The engine owns all media: sources, programme, outputs, relay, and the show's state. It runs on
+//! the thread that calls [`run`]; everybody else sends it notes.
+
+pub mod note;
+
+mod actor;
+mod canvas;
+mod decode;
+mod encoder;
+pub(crate) mod feed;
+pub(crate) mod fragment;
+pub(crate) mod inlet;
+mod ledger;
+mod memory;
+mod mix;
+mod output;
+mod pictures;
+mod pipeline;
+mod programme;
+mod report;
+mod samples;
+mod slate;
+mod source;
+pub(crate) mod timebase;
+mod timeline;
+
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use crate::control::server::{ControlServer, ListenError};
+use crate::service;
+use crate::venue::Venue;
+
+use note::Notes;
+
+pub(crate) use actor::refused_while_stopping;
+
+/// Longest wait, at the end, for connections to be closed.
+const CLOSE: Duration = Duration::from_secs(3);
+
+/// Where the engine keeps what is its own.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The control socket.
+    pub socket: PathBuf,
+    /// The state directory.
+    pub state: PathBuf,
+}
+
+/// Why the engine does not start. Everything else is a fault while it runs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartEngineError {
+    /// GStreamer is not usable at all.
+    #[error("GStreamer cannot be initialised: {0}")]
+    GStreamer(#[from] glib::Error),
+    /// Not even x264 encodes.
+    #[error("no encoder works: {0}")]
+    NoEncoder(String),
+    /// A fragment that nothing can do without is broken.
+    #[error(transparent)]
+    Fragment(#[from] fragment::FragmentError),
+    /// The control socket cannot be opened.
+    #[error(transparent)]
+    Socket(#[from] ListenError),
+    /// The system refuses a thread.
+    #[error("the system refuses: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs the engine until SIGTERM or SIGINT.
+pub fn run(venue: Venue, places: Places) -> Result<(), StartEngineError> {
+    gst::init()?;
+    service::forward_gstreamer_log();
+    let (sender, queue) = channel();
+    let notes = Notes::new(sender);
+    // First, so that a second engine touches nothing.
+    let control = ControlServer::start(&places.socket, notes.clone())?;
+    service::watch_signals(notes.clone())?;
+    let actor = actor::Actor::start(venue, places.state, notes)?;
+    actor.run(&queue);
+    drop(control);
+    pipeline::wait_closed(CLOSE);
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! From a source's encoded feeds to its pictures and samples. A decoder is a small pipeline of its
+//! own for each of the two: a broken picture never takes the sound along, nor the connection.
+
+use std::sync::Arc;
+
+use super::feed::{Feed, Media, Subscription};
+use super::fragment::{Fragment, FragmentError};
+use super::pictures::{Picture, Pictures, layout_of, next_serial};
+use super::pipeline::{Pipe, Reporter};
+use super::samples::Samples;
+use super::timebase::Timebase;
+
+/// Encoded frames that may wait for the decoder.
+const QUEUE: gst::ClockTime = gst::ClockTime::from_mseconds(1500);
+
+/// A decoder at work. Dropped, it leaves the feed, then closes.
+#[derive(Debug)]
+pub struct Decoder {
+    _subscription: Subscription,
+    _pipe: Pipe,
+}
+
+impl Decoder {
+    /// Decodes pictures.
+    pub fn video(
+        feed: &Arc<Feed>,
+        pictures: &Arc<Pictures>,
+        timebase: &Timebase,
+        reporter: Reporter,
+    ) -> Result<Self, FragmentError> {
+        let fragment = Fragment::pipeline("decode-video")?;
+        show(&fragment.element("out")?, pictures.clone());
+        Self::start(fragment, feed, timebase, reporter)
+    }
+
+    /// Decodes sound.
+    pub fn audio(
+        feed: &Arc<Feed>,
+        samples: &Arc<Samples>,
+        timebase: &Timebase,
+        reporter: Reporter,
+    ) -> Result<Self, FragmentError> {
+        let fragment = Fragment::pipeline("decode-audio")?;
+        hear(&fragment.element("out")?, samples.clone());
+        Self::start(fragment, feed, timebase, reporter)
+    }
+
+    fn start(
+        fragment: Fragment,
+        feed: &Arc<Feed>,
+        timebase: &Timebase,
+        reporter: Reporter,
+    ) -> Result<Self, FragmentError> {
+        let source: gst_app::AppSrc = fragment.element("in")?;
+        let pipe = fragment.into_pipe(timebase, reporter);
+        let subscription = feed.subscribe(source, QUEUE, None);
+        // A refusal has been reported; the owner builds anew.
+        let _ = pipe.play();
+        Ok(Self {
+            _subscription: subscription,
+            _pipe: pipe,
+        })
+    }
+}
+
+/// Raw pictures that arrive at the sink, stamped in running time, are the source's.
+pub fn show(sink: &gst_app::AppSink, pictures: Arc<Pictures>) {
+    on_picture(sink, move |picture| pictures.push(picture));
+}
+
+/// The one raw picture that arrives at the sink is the source's for ever.
+pub fn show_still(sink: &gst_app::AppSink, pictures: Arc<Pictures>) {
+    on_picture(sink, move |picture| pictures.set_still(picture));
+}
+
+fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture) + Send + 'static) {
+    let mut known: Option<(gst::Caps, gst_video::VideoInfo)> = None;
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let Some(caps) = sample.caps() else {
+                    return Ok(gst::FlowSuccess::Ok);
+                };
+                if known.as_ref().is_none_or(|(own, _)| **own != *caps) {
+                    known = layout_of(caps).map(|info| (caps.to_owned(), info));
+                }
+                if let (Some((_, info)), Some(buffer)) = (&known, sample.buffer_owned())
+                    && let Some(captured) = running_time(&sample)
+                {
+                    take(Picture {
+                        buffer,
+                        info: info.clone(),
+                        captured,
+                        serial: next_serial(),
+                    });
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+}
+
+/// Samples that arrive at the sink, stamped in running time, are the source's.
+pub fn hear(sink: &gst_app::AppSink, samples: Arc<Samples>) {
+    let mut floats: Vec<f32> = Vec::new();
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                if let Some(time) = running_time(&sample)
+                    && let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok())
+                {
+                    floats.clear();
+                    let (quads, _) = map.as_chunks::<4>();
+                    floats.extend(quads.iter().map(|quad| f32::from_le_bytes(*quad)));
+                    samples.write(time, &floats);
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+}
+
+fn running_time(sample: &gst::Sample) -> Option<u64> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let pts = sample.buffer()?.pts()?;
+    segment.to_running_time(pts).map(gst::ClockTime::nseconds)
+}
+
+/// What flows through the feed, for people: `H.264 1920x1080 30 fps`, `AAC 48000 Hz stereo`.
+pub fn describe(media: Media, caps: &gst::CapsRef) -> String {
+    let Some(structure) = caps.structure(0) else {
+        return String::new();
+    };
+    let name = structure.name().as_str();
+    let codec = match name {
+        "video/x-h264" => "H.264",
+        "video/x-h265" => "H.265",
+        "video/x-vp8" => "VP8",
+        "video/x-vp9" => "VP9",
+        "video/x-raw" | "audio/x-raw" => "raw",
+        "image/jpeg" => "JPEG",
+        "audio/x-opus" => "Opus",
+        "audio/x-mulaw" => "G.711 mu-law",
+        "audio/x-alaw" => "G.711 A-law",
+        "audio/mpeg" => match structure.get::<i32>("mpegversion") {
+            Ok(1) => "MP3",
+            _ => "AAC",
+        },
+        other => other.split_once('/').map_or(other, |(_, short)| short),
+    };
+    let mut words = vec![codec.to_owned()];
+    match media {
+        Media::Video => {
+            let size = (
+                structure.get::<i32>("width"),
+                structure.get::<i32>("height"),
+            );
+            if let (Ok(width), Ok(height)) = size {
+                words.push(format!("{width}x{height}"));
+            }
+            if let Ok(rate) = structure.get::<gst::Fraction>("framerate")
+                && rate.numer() > 0
+            {
+                let rate = f64::from(rate.numer()) / f64::from(rate.denom());
+                words.push(format!("{} fps", (rate * 100.0).round() / 100.0));
+            }
+        }
+        Media::Audio => {
+            if let Ok(rate) = structure.get::<i32>("rate") {
+                words.push(format!("{rate} Hz"));
+            }
+            match structure.get::<i32>("channels") {
+                Ok(1) => words.push("mono".to_owned()),
+                Ok(2) => words.push("stereo".to_owned()),
+                Ok(n) => words.push(format!("{n} channels")),
+                Err(_) => {}
+            }
+        }
+    }
+    words.join(" ")
+}

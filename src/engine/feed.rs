@@ -1,0 +1,297 @@
+//! An encoded stream and everybody who takes it: decoders, outputs, relay mounts. The feed lives as
+//! long as its source or programme; the pipelines on both sides come and go.
+//!
+//! `push` runs on the streaming thread that made the buffer. It never waits for a consumer: one
+//! whose queue is full loses its frames up to the next keyframe, and the loss is counted. (The
+//! ready-made fan-out of gstreamer-utils goes on with a frame whose reference is lost.)
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// Picture or sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// Encoded pictures: a consumer starts at a keyframe.
+    Video,
+    /// Encoded sound: a consumer starts anywhere.
+    Audio,
+}
+
+/// One encoded stream. Timestamps are running time of the common clock.
+#[derive(Debug)]
+pub struct Feed {
+    media: Media,
+    state: Mutex<FeedState>,
+    pushed: AtomicU64,
+    keyframe_wanted: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct FeedState {
+    caps: Option<gst::Caps>,
+    consumers: Arc<[Arc<Consumer>]>,
+}
+
+/// Opens when the first keyframe passes, so that sound does not start before the picture.
+pub type Gate = Arc<AtomicBool>;
+
+#[derive(Debug)]
+struct Consumer {
+    appsrc: gst_app::AppSrc,
+    /// Longest queue before frames are dropped.
+    limit: gst::ClockTime,
+    gate: Option<Gate>,
+    /// A keyframe must come first.
+    waiting: AtomicBool,
+    lost: AtomicU64,
+}
+
+/// A consumer's place at the feed; dropped, it leaves.
+#[derive(Debug)]
+#[must_use]
+pub struct Subscription {
+    feed: Arc<Feed>,
+    consumer: Arc<Consumer>,
+}
+
+impl Feed {
+    /// A feed without caps and consumers.
+    pub fn new(media: Media) -> Arc<Self> {
+        Arc::new(Self {
+            media,
+            state: Mutex::default(),
+            pushed: AtomicU64::new(0),
+            keyframe_wanted: AtomicBool::new(false),
+        })
+    }
+
+    /// What flows, once that is known; `None` again when the sender has gone.
+    pub fn caps(&self) -> Option<gst::Caps> {
+        self.state.lock().caps.clone()
+    }
+
+    /// Buffers pushed since the start.
+    pub fn pushed(&self) -> u64 {
+        self.pushed.load(Ordering::Relaxed)
+    }
+
+    /// Announces what flows from now on.
+    pub fn set_caps(&self, caps: Option<gst::Caps>) {
+        let consumers = {
+            let mut state = self.state.lock();
+            if state.caps == caps {
+                return;
+            }
+            state.caps.clone_from(&caps);
+            state.consumers.clone()
+        };
+        if caps.is_some() {
+            for consumer in consumers.iter() {
+                consumer.appsrc.set_caps(caps.as_ref());
+                consumer.restart(self.media);
+            }
+        }
+    }
+
+    /// Gives the buffer to every consumer that can take it.
+    pub fn push(&self, buffer: &gst::Buffer) {
+        let consumers = self.state.lock().consumers.clone();
+        for consumer in consumers.iter() {
+            consumer.offer(self.media, buffer);
+        }
+        self.pushed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a consumer. It gets buffers from the next keyframe on; where `gate` is given, video
+    /// opens it then and audio waits for that.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        appsrc: gst_app::AppSrc,
+        limit: gst::ClockTime,
+        gate: Option<Gate>,
+    ) -> Subscription {
+        // Our own bound is the queue's bound: appsrc must neither block nor drop.
+        appsrc.set_max_bytes(0);
+        appsrc.set_max_buffers(0);
+        appsrc.set_max_time(gst::ClockTime::NONE);
+        appsrc.set_block(false);
+        let consumer = Arc::new(Consumer {
+            appsrc,
+            limit,
+            gate,
+            waiting: AtomicBool::new(self.media == Media::Video),
+            lost: AtomicU64::new(0),
+        });
+        let caps = {
+            let mut state = self.state.lock();
+            let all = state.consumers.iter().cloned().chain([consumer.clone()]);
+            state.consumers = all.collect();
+            state.caps.clone()
+        };
+        if let Some(caps) = caps {
+            consumer.appsrc.set_caps(Some(&caps));
+        }
+        self.request_keyframe();
+        Subscription {
+            feed: self.clone(),
+            consumer,
+        }
+    }
+
+    /// Asks whoever encodes for a keyframe soon. Whoever encodes decides how often.
+    pub fn request_keyframe(&self) {
+        self.keyframe_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a keyframe was asked for since the last call.
+    pub fn take_keyframe_request(&self) -> bool {
+        self.keyframe_wanted.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Consumer {
+    fn restart(&self, media: Media) {
+        if media == Media::Video {
+            self.waiting.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn offer(&self, media: Media, buffer: &gst::Buffer) {
+        match media {
+            Media::Video => {
+                let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                if self.waiting.load(Ordering::Relaxed) && !keyframe {
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                if self.is_full() {
+                    self.waiting.store(true, Ordering::Relaxed);
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                self.waiting.store(false, Ordering::Relaxed);
+                if let Some(gate) = &self.gate {
+                    gate.store(true, Ordering::Relaxed);
+                }
+            }
+            Media::Audio => {
+                let open = self
+                    .gate
+                    .as_ref()
+                    .is_none_or(|gate| gate.load(Ordering::Relaxed));
+                if !open || self.is_full() {
+                    return;
+                }
+            }
+        }
+        // Refused only by a pipeline that is being taken down.
+        let _ = self.appsrc.push_buffer(buffer.clone());
+    }
+
+    fn is_full(&self) -> bool {
+        self.appsrc
+            .current_level_time()
+            .is_some_and(|level| level > self.limit)
+    }
+}
+
+impl Subscription {
+    /// Frames that this consumer did not get since it subscribed.
+    pub fn lost(&self) -> u64 {
+        self.consumer.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut state = self.feed.state.lock();
+        let rest = (state.consumers.iter()).filter(|other| !Arc::ptr_eq(other, &self.consumer));
+        state.consumers = rest.cloned().collect();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use gst::prelude::*;
+
+    fn frame(ms: u64, keyframe: bool) -> gst::Buffer {
+        let mut buffer = gst::Buffer::with_size(10).unwrap();
+        let inner = buffer.get_mut().unwrap();
+        inner.set_pts(gst::ClockTime::from_mseconds(ms));
+        inner.set_duration(gst::ClockTime::from_mseconds(100));
+        if !keyframe {
+            inner.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+        buffer
+    }
+
+    /// An appsrc that runs, and that nobody empties.
+    fn stuck() -> (gst::Pipeline, gst_app::AppSrc) {
+        gst::init().unwrap();
+        let appsrc = gst_app::AppSrc::builder()
+            .format(gst::Format::Time)
+            .is_live(true)
+            .build();
+        let sink = gst::ElementFactory::make("fakesink").build().unwrap();
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many([appsrc.upcast_ref(), &sink]).unwrap();
+        appsrc.link(&sink).unwrap();
+        let pad = sink.static_pad("sink").unwrap();
+        pad.add_probe(
+            gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER,
+            |_, _| gst::PadProbeReturn::Ok,
+        );
+        pipeline.set_state(gst::State::Playing).unwrap();
+        (pipeline, appsrc)
+    }
+
+    /// How many buffers lie in the queue once the one at its head is stuck.
+    fn queued(appsrc: &gst_app::AppSrc) -> u64 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        appsrc.current_level_buffers()
+    }
+
+    #[test]
+    fn a_consumer_starts_at_a_keyframe_and_sound_waits_for_it() {
+        let (video, audio) = (Feed::new(Media::Video), Feed::new(Media::Audio));
+        let ((pipe_v, v), (pipe_a, a)) = (stuck(), stuck());
+        let gate = Gate::default();
+        let limit = gst::ClockTime::from_seconds(5);
+        let picture = video.subscribe(v.clone(), limit, Some(gate.clone()));
+        let _sound = audio.subscribe(a.clone(), limit, Some(gate));
+        assert!(video.take_keyframe_request());
+        video.push(&frame(0, false));
+        audio.push(&frame(0, true));
+        for n in 1..4 {
+            video.push(&frame(n * 100, n == 1));
+            audio.push(&frame(n * 100, true));
+        }
+        // One of three is on its way.
+        assert_eq!((queued(&v), queued(&a)), (2, 2));
+        assert_eq!(picture.lost(), 1);
+        for pipeline in [pipe_v, pipe_a] {
+            pipeline.set_state(gst::State::Null).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_full_queue_loses_whole_groups_of_pictures() {
+        let feed = Feed::new(Media::Video);
+        let (pipeline, appsrc) = stuck();
+        let place = feed.subscribe(appsrc.clone(), gst::ClockTime::from_mseconds(450), None);
+        for i in 0..20 {
+            feed.push(&frame(i * 100, i % 10 == 0));
+        }
+        let left = queued(&appsrc);
+        assert!((4..=6).contains(&left), "{left}");
+        assert_eq!(place.lost() + left + 1, 20);
+        drop(place);
+        feed.push(&frame(2000, true));
+        assert_eq!(queued(&appsrc), left, "it has left");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+}

@@ -1,0 +1,197 @@
+//! The way into a source for whoever has its encoded streams: an RTSP publisher, a pulled server, a
+//! file. The inlet puts their timestamps on the common clock and hands them to the source's feeds.
+//!
+//! Called on streaming threads. There is one inlet for each source, for the engine's life; sessions
+//! of publishers come and go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+
+use super::encoder::in_running_time;
+use super::feed::{Feed, Media};
+use super::timebase::Timebase;
+use super::timeline::Timeline;
+
+/// One source's encoded side.
+#[derive(Debug)]
+pub struct Inlet {
+    timebase: Timebase,
+    timeline: Mutex<Timeline>,
+    /// Its pictures as they arrived.
+    pub video: Arc<Feed>,
+    /// Its sound as it arrived.
+    pub audio: Arc<Feed>,
+    /// Running time of the last arrival, in nanoseconds; 0: none yet.
+    last: AtomicU64,
+}
+
+impl Inlet {
+    /// An inlet that nobody uses yet.
+    pub fn new(timebase: &Timebase) -> Arc<Self> {
+        Arc::new(Self {
+            timebase: timebase.clone(),
+            timeline: Mutex::default(),
+            video: Feed::new(Media::Video),
+            audio: Feed::new(Media::Audio),
+            last: AtomicU64::new(0),
+        })
+    }
+
+    /// A session begins or ends: timestamps start anew, nothing is known of what flows.
+    pub fn reset(&self) {
+        *self.timeline.lock() = Timeline::default();
+        self.video.set_caps(None);
+        self.audio.set_caps(None);
+    }
+
+    /// Whether nothing has arrived for so long.
+    pub fn is_silent(&self, limit: Duration) -> bool {
+        let last = self.last.load(Ordering::Relaxed);
+        let since = self.timebase.now().nseconds().saturating_sub(last);
+        last == 0 || u128::from(since) > limit.as_nanos()
+    }
+
+    /// Every stream that the element comes up with goes into the source; RTP by way of a parsebin.
+    /// `paced` lets each frame in at its own time rather than when it is there.
+    pub fn follow(self: &Arc<Self>, element: &gst::Element, paced: bool) {
+        let inlet = self.clone();
+        element.connect_pad_added(move |element, pad| {
+            let parent = element
+                .parent()
+                .and_then(|parent| parent.downcast::<gst::Bin>().ok());
+            let Some(parent) = parent.filter(|_| pad.direction() == gst::PadDirection::Src) else {
+                return;
+            };
+            if let Err(error) = inlet.take_stream(pad, &parent, paced) {
+                tracing::warn!("a stream of {} is not taken: {error}", element.name());
+            }
+        });
+    }
+
+    fn take_stream(
+        self: &Arc<Self>,
+        pad: &gst::Pad,
+        parent: &gst::Bin,
+        paced: bool,
+    ) -> Result<(), glib::BoolError> {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let name = caps
+            .structure(0)
+            .map_or("", |structure| structure.name().as_str());
+        let mut chain = Vec::new();
+        if name.starts_with("application/x-rtp") {
+            let parse = gst::ElementFactory::make("parsebin").build()?;
+            self.follow(&parse, paced);
+            chain.push(parse);
+        } else if let Some(media) = media_of(name) {
+            let sink = gst_app::AppSink::builder().wait_on_eos(false).build();
+            sink.set_sync(paced);
+            sink.set_async(paced);
+            if let Some((parser, caps)) = whole_pictures(name) {
+                chain.push(gst::ElementFactory::make(parser).build()?);
+                sink.set_caps(Some(&caps));
+            }
+            self.listen(media, &sink);
+            chain.push(sink.upcast());
+        } else {
+            // Subtitles and data: taken and forgotten.
+            chain.push(
+                gst::ElementFactory::make("fakesink")
+                    .property("async", false)
+                    .build()?,
+            );
+        }
+        parent.add_many(&chain)?;
+        gst::Element::link_many(&chain)?;
+        for element in chain.iter().rev() {
+            element.sync_state_with_parent()?;
+        }
+        let target = chain.first().and_then(|first| first.static_pad("sink"));
+        let target = target.ok_or_else(|| glib::bool_error!("{name} finds no pad"))?;
+        pad.link(&target)
+            .map_err(|error| glib::bool_error!("{name}: {error}"))?;
+        Ok(())
+    }
+
+    fn listen(self: &Arc<Self>, media: Media, sink: &gst_app::AppSink) {
+        let inlet = self.clone();
+        let mut known: Option<gst::Caps> = None;
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    if let Some(caps) = sample.caps()
+                        && known.as_deref() != Some(caps)
+                    {
+                        known = Some(caps.to_owned());
+                        inlet.feed(media).set_caps(known.clone());
+                    }
+                    inlet.take(media, &sample);
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        );
+    }
+
+    fn feed(&self, media: Media) -> &Arc<Feed> {
+        match media {
+            Media::Video => &self.video,
+            Media::Audio => &self.audio,
+        }
+    }
+
+    fn take(&self, media: Media, sample: &gst::Sample) {
+        let Some(mut buffer) = in_running_time(sample) else {
+            return;
+        };
+        let now = self.timebase.now().nseconds();
+        self.last.store(now, Ordering::Relaxed);
+        let Some(own) = buffer.dts_or_pts().map(gst::ClockTime::nseconds) else {
+            // A packet before the first timestamp: it has no place yet.
+            return;
+        };
+        let placed = self.timeline.lock().place(media, own, now);
+        let shift = |time: gst::ClockTime| {
+            let moved = (time.nseconds() as i64).saturating_add(placed.offset);
+            gst::ClockTime::from_nseconds(moved.max(0) as u64)
+        };
+        let (pts, dts) = (buffer.pts(), buffer.dts());
+        let inner = buffer.make_mut();
+        let pts = pts
+            .or(dts)
+            .map_or(gst::ClockTime::from_nseconds(now), shift);
+        inner.set_pts(pts);
+        inner.set_dts(dts.map_or(pts, shift));
+        self.feed(media).push(&buffer);
+    }
+}
+
+/// What makes one buffer of one picture: a depayloader hands on slices, and a decoder takes each
+/// slice for a picture.
+fn whole_pictures(caps_name: &str) -> Option<(&'static str, gst::Caps)> {
+    let (parser, format) = match caps_name {
+        "video/x-h264" => ("h264parse", "avc"),
+        "video/x-h265" => ("h265parse", "hvc1"),
+        _ => return None,
+    };
+    let caps = gst::Caps::builder(caps_name)
+        .field("stream-format", format)
+        .field("alignment", "au")
+        .build();
+    Some((parser, caps))
+}
+
+/// Video or audio, by the name of the caps.
+pub fn media_of(caps_name: &str) -> Option<Media> {
+    if caps_name.starts_with("video/") || caps_name.starts_with("image/") {
+        Some(Media::Video)
+    } else if caps_name.starts_with("audio/") {
+        Some(Media::Audio)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,272 @@
+//! Mixes the sources' sound, one block at a time. Whatever changes (gain, mute, delay, a source
+//! that comes or goes) changes along a ramp: no clicks.
+//!
+//! Owned by the sound thread alone.
+
+use std::sync::Arc;
+
+use super::samples::{CHANNELS, Samples};
+
+/// Sample frames of a block: one frame of AAC.
+pub const BLOCK: usize = 1024;
+/// Sample frames (5 ms) over which sound that breaks off or sets in is faded.
+const FADE: usize = 240;
+
+/// How one source goes into the mix from now on.
+#[derive(Debug, Clone)]
+pub struct MixInput {
+    /// Its sound.
+    pub samples: Arc<Samples>,
+    /// Factor; 0 where it is not heard.
+    pub gain: f32,
+    /// How far behind the programme's time its sound is read, in sample frames.
+    pub lag: u64,
+}
+
+/// One source as the mixer last heard it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Strip {
+    gain: f32,
+    lag: u64,
+    started: bool,
+    /// The last sample frame of the block before, where that had sound to its end.
+    tail: Option<[f32; CHANNELS]>,
+}
+
+/// The mix of all sources.
+#[derive(Debug)]
+pub struct Mixer {
+    strips: Vec<Strip>,
+    scratch: Box<[[f32; CHANNELS]]>,
+    other: Box<[[f32; CHANNELS]]>,
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        Self {
+            strips: Vec::new(),
+            scratch: vec![[0.0; CHANNELS]; BLOCK].into(),
+            other: vec![[0.0; CHANNELS]; BLOCK].into(),
+        }
+    }
+}
+
+impl Mixer {
+    /// Mixes the block that starts at sample frame `index` of the programme's time into `out`.
+    /// `inputs` has the same sources in the same order at every call.
+    pub fn mix(&mut self, index: u64, inputs: &[MixInput], out: &mut [[f32; CHANNELS]]) {
+        out.fill([0.0; CHANNELS]);
+        self.strips.resize(inputs.len(), Strip::default());
+        for (strip, input) in self.strips.iter_mut().zip(inputs) {
+            let silent = strip.gain == 0.0 && input.gain == 0.0;
+            if !strip.started {
+                strip.gain = input.gain;
+                strip.lag = input.lag;
+                strip.started = true;
+            }
+            let block = &mut self.scratch[..out.len()];
+            if silent {
+                strip.lag = input.lag;
+                strip.tail = None;
+                continue;
+            }
+            read(strip, index, input, strip.lag, block);
+            if strip.lag != input.lag {
+                let next = &mut self.other[..out.len()];
+                strip.tail = None;
+                read(strip, index, input, input.lag, next);
+                crossfade(block, next);
+                strip.lag = input.lag;
+            }
+            add(out, block, strip.gain, input.gain);
+            strip.gain = input.gain;
+        }
+        for frame in out.iter_mut() {
+            *frame = frame.map(|sample| sample.clamp(-1.0, 1.0));
+        }
+    }
+}
+
+/// Reads a block and softens the edges of what is missing in it.
+fn read(strip: &mut Strip, index: u64, input: &MixInput, lag: u64, block: &mut [[f32; CHANNELS]]) {
+    let range = match index.checked_sub(lag) {
+        Some(from) => input.samples.read(from, block),
+        None => {
+            block.fill([0.0; CHANNELS]);
+            0..0
+        }
+    };
+    if range.start > 0 || range.is_empty() {
+        // Sound broke off at the end of the block before: let it die away.
+        if let Some(tail) = strip.tail {
+            decay(tail, &mut block[..]);
+        }
+    }
+    let sets_in = range.start > 0 || strip.tail.is_none();
+    if sets_in {
+        let length = FADE.min(range.len());
+        for (i, frame) in block[range.start..].iter_mut().take(length).enumerate() {
+            *frame = frame.map(|sample| sample * i as f32 / FADE as f32);
+        }
+    }
+    strip.tail = None;
+    if !range.is_empty() {
+        let last = block[range.end - 1];
+        if range.end == block.len() {
+            strip.tail = Some(last);
+        } else {
+            decay(last, &mut block[range.end..]);
+        }
+    }
+}
+
+/// Adds a straight line from `from` down to silence.
+fn decay(from: [f32; CHANNELS], block: &mut [[f32; CHANNELS]]) {
+    for (i, frame) in block.iter_mut().take(FADE).enumerate() {
+        let factor = 1.0 - (i + 1) as f32 / FADE as f32;
+        for (sample, from) in frame.iter_mut().zip(from) {
+            *sample += from * factor;
+        }
+    }
+}
+
+fn crossfade(block: &mut [[f32; CHANNELS]], next: &[[f32; CHANNELS]]) {
+    let length = block.len() as f32;
+    for (i, (old, new)) in block.iter_mut().zip(next).enumerate() {
+        let t = (i + 1) as f32 / length;
+        for (old, new) in old.iter_mut().zip(new) {
+            *old += (new - *old) * t;
+        }
+    }
+}
+
+fn add(out: &mut [[f32; CHANNELS]], block: &[[f32; CHANNELS]], from: f32, to: f32) {
+    let length = out.len() as f32;
+    for (i, (sum, own)) in out.iter_mut().zip(block).enumerate() {
+        let gain = from + (to - from) * (i + 1) as f32 / length;
+        for (sum, own) in sum.iter_mut().zip(own) {
+            *sum += own * gain;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::samples::RATE;
+
+    fn tone(samples: &Samples, from_ms: u64, ms: u64) {
+        let frames = (ms * RATE / 1000) as usize;
+        let start = from_ms * RATE / 1000;
+        let data: Vec<f32> = (0..frames)
+            .flat_map(|i| {
+                let t = (start + i as u64) as f32 / RATE as f32;
+                [0.5 * (t * 440.0 * std::f32::consts::TAU).sin(); 2]
+            })
+            .collect();
+        samples.write(from_ms * 1_000_000, &data);
+    }
+
+    /// Mixes `blocks` blocks from 1 s on; `change` may alter the input before each.
+    fn run(
+        blocks: usize,
+        input: &mut MixInput,
+        mut change: impl FnMut(usize, &mut MixInput),
+    ) -> Vec<f32> {
+        let mut mixer = Mixer::default();
+        let mut all = Vec::new();
+        let mut out = [[0.0; 2]; BLOCK];
+        for n in 0..blocks {
+            change(n, input);
+            mixer.mix(
+                RATE + (n * BLOCK) as u64,
+                std::slice::from_ref(input),
+                &mut out,
+            );
+            all.extend(out.iter().map(|frame| frame[0]));
+        }
+        all
+    }
+
+    fn input() -> MixInput {
+        MixInput {
+            samples: Arc::new(Samples::default()),
+            gain: 1.0,
+            lag: 0,
+        }
+    }
+
+    /// The largest step between two samples: a 440 Hz tone at half scale makes 0.029.
+    fn largest_step(sound: &[f32]) -> f32 {
+        sound
+            .windows(2)
+            .map(|w| (w[1] - w[0]).abs())
+            .fold(0.0, f32::max)
+    }
+
+    fn peak(sound: &[f32]) -> f32 {
+        sound.iter().fold(0.0, |peak, s| peak.max(s.abs()))
+    }
+
+    #[test]
+    fn nothing_clicks_whatever_changes() {
+        let mut input = input();
+        tone(&input.samples, 900, 2000);
+        let sound = run(60, &mut input, |n, input| match n {
+            10 => input.gain = 0.0,
+            20 => input.gain = 1.4,
+            30 => input.lag = 2400,
+            40 => input.lag = 0,
+            _ => {}
+        });
+        assert!(largest_step(&sound) < 0.06, "{}", largest_step(&sound));
+        assert_eq!(peak(&sound[12 * BLOCK..19 * BLOCK]), 0.0, "muted");
+        assert!(peak(&sound[22 * BLOCK..28 * BLOCK]) > 0.69);
+    }
+
+    #[test]
+    fn a_source_that_breaks_off_and_returns_does_not_click() {
+        let mut input = input();
+        tone(&input.samples, 900, 300);
+        let sound = run(10, &mut input, |_, _| {});
+        assert!(peak(&sound[..9000]) > 0.49);
+        assert_eq!(peak(&sound[10_000..]), 0.0);
+        assert!(largest_step(&sound) < 0.06, "{}", largest_step(&sound));
+        let late = self::input();
+        tone(&late.samples, 1003, 500);
+        let sound = run(10, &mut { late }, |_, _| {});
+        assert!(largest_step(&sound) < 0.06, "{}", largest_step(&sound));
+    }
+
+    #[test]
+    fn a_lag_shifts_exactly() {
+        let mut plain = input();
+        tone(&plain.samples, 900, 2000);
+        let mut shifted = MixInput {
+            lag: 4800,
+            ..plain.clone()
+        };
+        let (a, b) = (
+            run(20, &mut plain, |_, _| {}),
+            run(20, &mut shifted, |_, _| {}),
+        );
+        let worst = (FADE..15_000)
+            .map(|i| (a[i] - b[i + 4800]).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 1e-6, "{worst}");
+    }
+
+    #[test]
+    fn loud_sources_clip_and_do_not_wrap() {
+        let (one, two) = (input(), input());
+        for source in [&one, &two] {
+            tone(&source.samples, 900, 1000);
+        }
+        let inputs = [MixInput { gain: 3.0, ..one }, MixInput { gain: 3.0, ..two }];
+        let mut mixer = Mixer::default();
+        let mut out = [[0.0; 2]; BLOCK];
+        mixer.mix(RATE, &inputs, &mut out);
+        mixer.mix(RATE + BLOCK as u64, &inputs, &mut out);
+        assert!(out.iter().flatten().all(|s| s.abs() <= 1.0));
+    }
+}

@@ -1,0 +1,97 @@
+//! What reaches the engine thread, from everybody. One queue, in order; the senders only hand over.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, SyncSender};
+
+use crate::model::{OutputId, Reply, Request, SourceId};
+
+use super::feed::Media;
+use super::pipeline::PipeNote;
+
+/// One message to the engine thread.
+#[derive(Debug)]
+pub enum Note {
+    /// A client wants something; the reply goes back by the sender.
+    Request(Request, Sender<Reply>),
+    /// A client wants the snapshot and then every event, as lines.
+    Subscribe(Subscriber),
+    /// A pipeline of run `.1` of a source.
+    Source(SourceId, u64, SourceNote),
+    /// Somebody pushes to a source, or no longer does.
+    Publisher(SourceId, PublisherNote),
+    /// A pipeline of run `.1` of an output.
+    Output(OutputId, u64, PipeNote),
+    /// An encoder of run `.1`.
+    Encoder(Media, u64, PipeNote),
+    /// The show as of some earlier moment is on disk, or is not.
+    Saved(Result<(), String>),
+    /// The RTSP server listens, or cannot.
+    Relay(Result<(), String>),
+    /// The process is asked to end.
+    Shutdown,
+}
+
+/// About one source.
+#[derive(Debug)]
+pub enum SourceNote {
+    /// Its way in.
+    Intake(PipeNote),
+    /// Its decoder of picture or sound.
+    Decoder(Media, PipeNote),
+}
+
+/// At the front door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublisherNote {
+    /// A publisher has the place.
+    Arrived,
+    /// It has left it.
+    Left,
+    /// Somebody was turned away, for this reason.
+    Refused(String),
+}
+
+/// Where a subscribed client's lines go: bounded, so that a client that does not read is cut off.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// Lines without their ends.
+    pub lines: SyncSender<Arc<str>>,
+    /// Cuts the connection.
+    pub cut: Arc<Cut>,
+}
+
+/// Closes a client's connection from any thread.
+pub struct Cut(pub Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cut")
+    }
+}
+
+impl Subscriber {
+    /// Hands a line over; `false`, and the connection cut, where the client has fallen behind.
+    pub fn offer(&self, line: &Arc<str>) -> bool {
+        let taken = self.lines.try_send(line.clone()).is_ok();
+        if !taken {
+            (self.cut.0)();
+        }
+        taken
+    }
+}
+
+/// The way to the engine thread.
+#[derive(Debug, Clone)]
+pub struct Notes(Sender<Note>);
+
+impl Notes {
+    /// The sending end of the engine thread's queue.
+    pub fn new(sender: Sender<Note>) -> Self {
+        Self(sender)
+    }
+
+    /// Hands a note over. After the engine has ended, notes go nowhere.
+    pub fn send(&self, note: Note) {
+        let _ = self.0.send(note);
+    }
+}

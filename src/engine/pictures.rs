@@ -1,0 +1,307 @@
+//! The newest decoded pictures of one source, and which of them a tick shows.
+//!
+//! A decoder pushes on its streaming thread; the programme's video thread takes one picture a tick.
+//! Both hold the lock only to move pictures: GStreamer is never called under it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// More decoded pictures than this are never held: 2 s at 60 a second.
+const MAX_PICTURES: usize = 130;
+/// Nor more memory than this.
+const MAX_BYTES: usize = 512 << 20;
+
+/// One decoded picture.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Pixels.
+    pub buffer: gst::Buffer,
+    /// Their layout.
+    pub info: gst_video::VideoInfo,
+    /// When it was captured, in nanoseconds of running time.
+    pub captured: u64,
+    /// Tells it from every other picture of the process; never 0.
+    pub serial: u64,
+}
+
+/// The layout of pictures with these caps, without what does not concern a single picture: rate and
+/// interlacing. A converter refuses pictures that differ from its frame in those.
+pub fn layout_of(caps: &gst::CapsRef) -> Option<gst_video::VideoInfo> {
+    let full = gst_video::VideoInfo::from_caps(caps).ok()?;
+    gst_video::VideoInfo::builder(full.format(), full.width(), full.height())
+        .par(full.par())
+        .colorimetry(&full.colorimetry())
+        .build()
+        .ok()
+}
+
+/// Numbers pictures, so that two can be compared without looking at them.
+pub fn next_serial() -> u64 {
+    static SERIAL: AtomicU64 = AtomicU64::new(1);
+    SERIAL.fetch_add(1, Ordering::Relaxed)
+}
+
+/// When a tick shows a picture, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Pacing {
+    /// From capture to the tick that shows it.
+    pub latency: u64,
+    /// How much earlier or later than due a picture may be shown: wide enough that the jitter of a
+    /// source at the programme's own rate neither repeats nor skips.
+    pub tolerance: u64,
+    /// How long the last picture stays when no other follows.
+    pub hold: u64,
+}
+
+/// Decoded pictures of one source.
+#[derive(Debug, Default)]
+pub struct Pictures {
+    state: Mutex<State>,
+    /// Nanoseconds.
+    delay: AtomicU64,
+    pushed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Picture>,
+    bytes: usize,
+    current: Option<Picture>,
+    /// The current picture stays for ever.
+    still: bool,
+    last_tick: u64,
+}
+
+impl Pictures {
+    /// Adds a picture; those that nobody will see any more are dropped.
+    pub fn push(&self, picture: Picture) {
+        let mut dropped = Vec::new();
+        {
+            let mut state = self.state.lock();
+            // A sender that starts anew leaves pictures that would come after the new ones.
+            while state
+                .queue
+                .back()
+                .is_some_and(|last| last.captured >= picture.captured)
+            {
+                dropped.extend(state.pop_back());
+            }
+            state.bytes += picture.info.size();
+            state.queue.push_back(picture);
+            while state.queue.len() > MAX_PICTURES || state.bytes > MAX_BYTES {
+                dropped.extend(state.pop_front());
+            }
+        }
+        self.pushed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Shows this picture until it is replaced: a still.
+    pub fn set_still(&self, picture: Picture) {
+        let old = {
+            let mut state = self.state.lock();
+            state.still = true;
+            state.current.replace(picture)
+        };
+        drop(old);
+        self.pushed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Pictures pushed since the start.
+    pub fn pushed(&self) -> u64 {
+        self.pushed.load(Ordering::Relaxed)
+    }
+
+    /// Shifts the source's pictures.
+    pub fn set_delay(&self, nanoseconds: u64) {
+        self.delay.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// The picture that the tick at running time `tick` shows; `None`: the slate. Asked again for
+    /// the same tick, the answer is the same.
+    pub fn at(&self, tick: u64, pacing: Pacing) -> Option<Picture> {
+        let shift = pacing.latency + self.delay.load(Ordering::Relaxed);
+        let mut dropped = Vec::new();
+        let mut state = self.state.lock();
+        if state.still {
+            return state.current.clone();
+        }
+        if state.last_tick != tick {
+            state.last_tick = tick;
+            let due = |picture: &Picture| picture.captured + shift;
+            // Skip what a later picture has overtaken.
+            while state.queue.len() > 1 && due(&state.queue[1]) + pacing.tolerance <= tick {
+                dropped.extend(state.pop_front());
+            }
+            if state
+                .queue
+                .front()
+                .is_some_and(|next| due(next) <= tick + pacing.tolerance)
+            {
+                let next = state.pop_front();
+                dropped.extend(std::mem::replace(&mut state.current, next));
+            }
+        }
+        let shown = state.current.as_ref();
+        let over = shown.is_none_or(|p| p.captured + shift + pacing.hold < tick);
+        if over {
+            dropped.extend(state.current.take());
+        }
+        let answer = state.current.clone();
+        drop(state);
+        drop(dropped);
+        answer
+    }
+}
+
+impl State {
+    fn pop_front(&mut self) -> Option<Picture> {
+        let picture = self.queue.pop_front()?;
+        self.bytes -= picture.info.size();
+        Some(picture)
+    }
+
+    fn pop_back(&mut self) -> Option<Picture> {
+        let picture = self.queue.pop_back()?;
+        self.bytes -= picture.info.size();
+        Some(picture)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const PACING: Pacing = Pacing {
+        latency: 15 * MS,
+        tolerance: 8 * MS,
+        hold: 700 * MS,
+    };
+
+    fn picture(captured_ms: u64) -> Picture {
+        gst::init().unwrap();
+        Picture {
+            buffer: gst::Buffer::new(),
+            info: gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 16, 16)
+                .build()
+                .unwrap(),
+            captured: captured_ms * MS,
+            serial: next_serial(),
+        }
+    }
+
+    /// The capture times shown by `ticks` ticks at 30 a second, where `arrived(tick)` lists what
+    /// comes in before each.
+    fn shown(ticks: u64, mut arrived: impl FnMut(u64) -> Vec<u64>) -> Vec<Option<u64>> {
+        let pictures = Pictures::default();
+        (0..ticks)
+            .map(|n| {
+                let tick = 1000 + n * 1000 / 30;
+                for captured in arrived(tick) {
+                    pictures.push(picture(captured));
+                }
+                pictures.at(tick * MS, PACING).map(|p| p.captured / MS)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_rate_with_jitter_shows_every_picture_once() {
+        for phase in 0..33 {
+            let mut n = 0;
+            let all = shown(200, |tick| {
+                let mut out = Vec::new();
+                while 980 + phase + n * 1000 / 30 + (n * 5) % 7 <= tick {
+                    out.push(980 + phase + n * 1000 / 30 + (n * 5) % 7);
+                    n += 1;
+                }
+                out
+            });
+            let seen: Vec<u64> = all.iter().skip(6).flatten().copied().collect();
+            let steps: Vec<u64> = seen.windows(2).map(|w| w[1] - w[0]).collect();
+            assert!(
+                steps.iter().all(|s| (26..=41).contains(s)),
+                "phase {phase}: {steps:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_faster_source_is_thinned_and_a_slower_one_repeated() {
+        let mut n = 0;
+        let fast = shown(90, |tick| {
+            let mut out = Vec::new();
+            while 980 + n * 1000 / 60 <= tick {
+                out.push(980 + n * 1000 / 60);
+                n += 1;
+            }
+            out
+        });
+        let fast: Vec<u64> = fast.into_iter().flatten().collect();
+        assert!(
+            fast.windows(2)
+                .skip(2)
+                .all(|w| (32..=35).contains(&(w[1] - w[0]))),
+            "{fast:?}"
+        );
+        let mut n = 0;
+        let slow = shown(90, |tick| {
+            let mut out = Vec::new();
+            while 980 + n * 100 <= tick {
+                out.push(980 + n * 100);
+                n += 1;
+            }
+            out
+        });
+        assert_eq!(
+            slow.iter().flatten().count(),
+            90 - slow.iter().filter(|s| s.is_none()).count()
+        );
+        let distinct: std::collections::BTreeSet<_> = slow.iter().flatten().collect();
+        assert_eq!(distinct.len(), 30);
+    }
+
+    #[test]
+    fn a_lost_source_holds_for_a_moment_then_gives_way() {
+        let all = shown(40, |tick| if tick == 1000 { vec![990] } else { Vec::new() });
+        let held = all.iter().flatten().count();
+        assert!((20..=22).contains(&held), "{held} ticks of 33 ms");
+        assert!(all.last().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_still_stays() {
+        let pictures = Pictures::default();
+        pictures.set_still(picture(0));
+        assert!(pictures.at(3_600_000 * MS, PACING).is_some());
+    }
+
+    #[test]
+    fn a_delay_holds_pictures_back() {
+        let pictures = Pictures::default();
+        pictures.set_delay(100 * MS);
+        pictures.push(picture(1000));
+        assert!(pictures.at(1100 * MS, PACING).is_none());
+        assert_eq!(pictures.at(1116 * MS, PACING).unwrap().captured, 1000 * MS);
+    }
+
+    #[test]
+    fn memory_is_bounded_when_nobody_looks() {
+        let pictures = Pictures::default();
+        for i in 0..1000 {
+            pictures.push(picture(i * 33));
+        }
+        assert!(pictures.state.lock().queue.len() <= MAX_PICTURES);
+    }
+
+    #[test]
+    fn a_sender_that_starts_anew_is_shown_at_once() {
+        let pictures = Pictures::default();
+        pictures.push(picture(60_000));
+        pictures.push(picture(1000));
+        assert_eq!(pictures.at(1016 * MS, PACING).unwrap().captured, 1000 * MS);
+    }
+}

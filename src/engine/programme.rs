@@ -1,0 +1,381 @@
+//! The programme that never stops: one frame a tick, one block of sound after the other, for as
+//! long as the engine lives.
+//!
+//! Two threads own it. `picture` waits for the next tick, asks every source for the picture that is
+//! due, paints, and hands the frame to the encoder. `sound` does the same for blocks of samples,
+//! and is not delayed when painting is. Neither waits for a source, an encoder or anybody else; the
+//! engine thread tells them what to show by exchanging one [`Scene`] and one list of
+//! [`MixInput`]s, so a change is seen whole or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+
+use crate::model::{Colour, Fit, PixelRect};
+use crate::venue::{ProgrammeConfig, Rate};
+
+use super::canvas::{Easel, Painted};
+use super::encoder::picture_info;
+use super::feed::{Feed, Media};
+use super::mix::{BLOCK, MixInput, Mixer};
+use super::pictures::{Pacing, Pictures};
+use super::samples::{CHANNELS, RATE};
+use super::slate::Slate;
+use super::timebase::Timebase;
+
+/// How long a slot keeps the last picture of a source that gives no more.
+pub const HOLD: Duration = Duration::from_millis(700);
+/// How much later than its own time a block of sound is mixed: jitter of the sources' sound that
+/// nobody hears.
+const SOUND_MARGIN: u64 = 40_000_000;
+/// Raw frames that may wait for the encoder; one more is dropped.
+const ENCODER_QUEUE: u64 = 3;
+/// Keyframes that were asked for come at most this often.
+const KEYFRAME_PAUSE: u64 = 500_000_000;
+/// After a standstill of the machine, frames older than this are not made up for.
+const CATCH_UP: u64 = 1_000_000_000;
+
+/// What the programme shows until further notice.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// Where no slot lies.
+    pub background: Colour,
+    /// From back to front.
+    pub slots: Vec<SceneSlot>,
+}
+
+/// One slot of a scene.
+#[derive(Debug, Clone)]
+pub struct SceneSlot {
+    /// Where it lies.
+    pub rect: PixelRect,
+    /// How a picture is put into it.
+    pub fit: Fit,
+    /// Who fills it; `None`: nobody plays the role.
+    pub pictures: Option<Arc<Pictures>>,
+    /// What it shows otherwise.
+    pub slate: Slate,
+}
+
+/// What the programme's threads and the engine thread share.
+#[derive(Debug)]
+pub struct Shared {
+    scene: Mutex<Arc<Scene>>,
+    mix: Mutex<Arc<[MixInput]>>,
+    video_in: Mutex<Option<VideoIn>>,
+    audio_in: Mutex<Option<gst_app::AppSrc>>,
+    stop: AtomicBool,
+    frames: AtomicU64,
+    late: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// The encoder as the picture thread sees it.
+#[derive(Debug, Clone)]
+pub struct VideoIn {
+    /// Takes raw frames.
+    pub frames: gst_app::AppSrc,
+    /// Keyframes are asked for here.
+    pub encoded: gst_app::AppSink,
+}
+
+/// Counters of the programme since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Ticks, each one frame.
+    pub frames: u64,
+    /// Of these, repeated because painting was late.
+    pub late: u64,
+    /// Of these, not taken by the encoder.
+    pub dropped: u64,
+}
+
+/// The running programme. Dropped, it stops.
+#[derive(Debug)]
+pub struct Programme {
+    shared: Arc<Shared>,
+    /// The encoded picture.
+    pub video: Arc<Feed>,
+    /// The encoded sound.
+    pub audio: Arc<Feed>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Programme {
+    /// Starts both threads. `sources` are all pictures of the venue: also those that no slot shows
+    /// are kept moving, so that a cut to them shows what is so now.
+    pub fn start(
+        config: &ProgrammeConfig,
+        timebase: &Timebase,
+        sources: Vec<Arc<Pictures>>,
+        scene: Scene,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            scene: Mutex::new(Arc::new(scene)),
+            mix: Mutex::new(Arc::default()),
+            video_in: Mutex::default(),
+            audio_in: Mutex::default(),
+            stop: AtomicBool::new(false),
+            frames: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
+        let video = Feed::new(Media::Video);
+        let audio = Feed::new(Media::Audio);
+        let picture = PictureLoop {
+            shared: shared.clone(),
+            timebase: timebase.clone(),
+            easel: Easel::new(&picture_info(config)),
+            feed: video.clone(),
+            sources,
+            pacing: pacing(config),
+            rate: config.framerate,
+            keyframe_at: 0,
+        };
+        let sound = SoundLoop {
+            shared: shared.clone(),
+            timebase: timebase.clone(),
+            mixer: Mixer::default(),
+        };
+        let threads = vec![
+            std::thread::Builder::new()
+                .name("picture".into())
+                .spawn(|| picture.run())?,
+            std::thread::Builder::new()
+                .name("sound".into())
+                .spawn(|| sound.run())?,
+        ];
+        Ok(Self {
+            shared,
+            video,
+            audio,
+            threads,
+        })
+    }
+
+    /// From the next tick on, the programme shows this.
+    pub fn show(&self, scene: Scene) {
+        let old = std::mem::replace(&mut *self.shared.scene.lock(), Arc::new(scene));
+        drop(old);
+    }
+
+    /// From the next block on, the programme sounds like this; the same sources in the same order
+    /// at every call.
+    pub fn mix(&self, inputs: Vec<MixInput>) {
+        let old = std::mem::replace(&mut *self.shared.mix.lock(), inputs.into());
+        drop(old);
+    }
+
+    /// Where frames go from now on.
+    pub fn set_video_in(&self, input: Option<VideoIn>) {
+        let old = std::mem::replace(&mut *self.shared.video_in.lock(), input);
+        drop(old);
+    }
+
+    /// Where sound goes from now on.
+    pub fn set_audio_in(&self, input: Option<gst_app::AppSrc>) {
+        let old = std::mem::replace(&mut *self.shared.audio_in.lock(), input);
+        drop(old);
+    }
+
+    /// How it runs.
+    pub fn counters(&self) -> Counters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters {
+            frames: read(&self.shared.frames),
+            late: read(&self.shared.late),
+            dropped: read(&self.shared.dropped),
+        }
+    }
+}
+
+impl Drop for Programme {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How far behind its pictures the sound of a source is read, in sample frames, so that both are
+/// seen and heard together: pictures are shown between one tolerance early and one frame later.
+pub fn sound_lag(config: &ProgrammeConfig, delay: Duration) -> u64 {
+    let pacing = pacing(config);
+    let frame = config.framerate.frame_duration().as_nanos() as u64;
+    let behind = pacing.latency + frame / 2 - pacing.tolerance + delay.as_nanos() as u64;
+    super::samples::index_at(behind)
+}
+
+fn pacing(config: &ProgrammeConfig) -> Pacing {
+    Pacing {
+        latency: config.latency.as_nanos() as u64,
+        tolerance: config.framerate.frame_duration().as_nanos() as u64 / 4,
+        hold: HOLD.as_nanos() as u64,
+    }
+}
+
+/// Running time of a tick, in nanoseconds, without an error that adds up.
+fn tick_time(n: u64, rate: Rate) -> u64 {
+    let numerator = u128::from(n) * u128::from(rate.denominator) * 1_000_000_000;
+    (numerator / u128::from(rate.numerator)) as u64
+}
+
+struct PictureLoop {
+    shared: Arc<Shared>,
+    timebase: Timebase,
+    easel: Easel,
+    feed: Arc<Feed>,
+    sources: Vec<Arc<Pictures>>,
+    pacing: Pacing,
+    rate: Rate,
+    keyframe_at: u64,
+}
+
+impl PictureLoop {
+    fn run(mut self) {
+        let mut painted = Vec::new();
+        let mut n = 0;
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let tick = tick_time(n, self.rate);
+            self.timebase
+                .wait_until(gst::ClockTime::from_nseconds(tick));
+            let now = self.timebase.now().nseconds();
+            let behind = now.saturating_sub(tick);
+            if behind > CATCH_UP {
+                // The machine slept: go on from now.
+                while tick_time(n, self.rate) < now {
+                    n += 1;
+                }
+                continue;
+            }
+            let next = tick_time(n + 1, self.rate);
+            let late = now >= next;
+            let frame = if late { self.easel.repeat() } else { None };
+            let frame = frame.or_else(|| self.paint(tick, &mut painted));
+            self.shared.frames.fetch_add(1, Ordering::Relaxed);
+            if late {
+                self.shared.late.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(frame) = frame {
+                self.send(frame, tick, next - tick);
+            }
+            n += 1;
+        }
+    }
+
+    fn paint(&mut self, tick: u64, painted: &mut Vec<Painted>) -> Option<gst::Buffer> {
+        for source in &self.sources {
+            source.at(tick, self.pacing);
+        }
+        let scene = self.shared.scene.lock().clone();
+        painted.clear();
+        painted.extend(scene.slots.iter().map(|slot| {
+            let live = slot
+                .pictures
+                .as_ref()
+                .and_then(|source| source.at(tick, self.pacing));
+            let is_live = live.is_some();
+            Painted {
+                rect: slot.rect,
+                fit: if is_live { slot.fit } else { Fit::Stretch },
+                picture: live.or_else(|| slot.slate.picture().cloned()),
+            }
+        }));
+        self.easel.paint(scene.background, painted)
+    }
+
+    fn send(&mut self, mut frame: gst::Buffer, tick: u64, duration: u64) {
+        let Some(input) = self.shared.video_in.lock().clone() else {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        if input.frames.current_level_buffers() >= ENCODER_QUEUE {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if tick >= self.keyframe_at && self.feed.take_keyframe_request() {
+            self.keyframe_at = tick + KEYFRAME_PAUSE;
+            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+                .all_headers(true)
+                .build();
+            input.encoded.send_event(event);
+        }
+        let inner = frame.make_mut();
+        inner.set_pts(gst::ClockTime::from_nseconds(tick));
+        inner.set_duration(gst::ClockTime::from_nseconds(duration));
+        // Refused by an encoder that is being taken down; the next one takes the next frame.
+        let _ = input.frames.push_buffer(frame);
+    }
+}
+
+struct SoundLoop {
+    shared: Arc<Shared>,
+    timebase: Timebase,
+    mixer: Mixer,
+}
+
+impl SoundLoop {
+    fn run(mut self) {
+        let mut block = [[0.0f32; CHANNELS]; BLOCK];
+        let mut n: u64 = 0;
+        let start_of = |n: u64| n * BLOCK as u64 * 1_000_000_000 / RATE;
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let (start, end) = (start_of(n), start_of(n + 1));
+            let due = end + SOUND_MARGIN;
+            self.timebase.wait_until(gst::ClockTime::from_nseconds(due));
+            if self.timebase.now().nseconds().saturating_sub(due) > CATCH_UP {
+                while start_of(n + 1) + SOUND_MARGIN < self.timebase.now().nseconds() {
+                    n += 1;
+                }
+                continue;
+            }
+            let inputs = self.shared.mix.lock().clone();
+            self.mixer.mix(n * BLOCK as u64, &inputs, &mut block);
+            self.send(&block, start, end - start);
+            n += 1;
+        }
+    }
+
+    fn send(&self, block: &[[f32; CHANNELS]], start: u64, duration: u64) {
+        let Some(input) = self.shared.audio_in.lock().clone() else {
+            return;
+        };
+        let mut bytes = Vec::with_capacity(size_of_val(block));
+        for sample in block.as_flattened() {
+            bytes.extend_from_slice(&sample.to_le_bytes());
+        }
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        if let Some(inner) = buffer.get_mut() {
+            inner.set_pts(gst::ClockTime::from_nseconds(start));
+            inner.set_duration(gst::ClockTime::from_nseconds(duration));
+        }
+        // Refused by an encoder that is being taken down.
+        let _ = input.push_buffer(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_do_not_drift() {
+        let ntsc = Rate {
+            numerator: 30_000,
+            denominator: 1001,
+        };
+        assert_eq!(tick_time(30_000, ntsc), 1_001_000_000_000);
+        assert_eq!(tick_time(30_000 * 24, ntsc), 24 * 1_001_000_000_000);
+        let pal = Rate {
+            numerator: 25,
+            denominator: 1,
+        };
+        assert_eq!(tick_time(25 * 86_400, pal), 86_400_000_000_000);
+    }
+}

@@ -1,0 +1,375 @@
+//! Supervisor of one source: starts its way in, notices when it falls silent or fails, tries again
+//! for ever with pauses. Owned by the engine thread; [`Source::poll`] is its clock.
+
+mod intake;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::SourceId;
+use crate::venue::{SourceConfig, SourceKind};
+
+use super::decode::{Decoder, describe};
+use super::feed::Media;
+use super::fragment::FragmentError;
+use super::inlet::Inlet;
+use super::note::{Note, Notes, SourceNote};
+use super::pictures::Pictures;
+use super::pipeline::{Pipe, PipeNote, Reporter};
+use super::programme::HOLD;
+use super::samples::Samples;
+use super::timebase::Timebase;
+
+/// A connection that gives nothing for so long is built anew.
+const GIVE_UP: Duration = Duration::from_secs(4);
+/// Nothing came of a connection for so long: build it anew.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Pause before attempt `n` (from 1 on): at once, then up to 5 s apart.
+pub fn pause(attempt: u32) -> Duration {
+    match attempt {
+        0 | 1 => Duration::ZERO,
+        2 => Duration::from_millis(500),
+        3 => Duration::from_secs(1),
+        4 => Duration::from_secs(2),
+        _ => Duration::from_secs(4),
+    }
+}
+
+/// Life of one source. Only the engine thread changes it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceState {
+    /// Nobody pushes.
+    Idle {
+        /// Why, if somebody did.
+        reason: String,
+    },
+    /// Asked for, or somebody has begun to push; the slot shows the slate.
+    Connecting {
+        /// Since when.
+        since: Instant,
+    },
+    /// Pictures or sound arrive.
+    Live,
+    /// Silent for longer than a slot holds its last picture.
+    Stalled {
+        /// Since when.
+        since: Instant,
+    },
+    /// Failed; tried again at `until`.
+    Waiting {
+        /// When.
+        until: Instant,
+        /// What failed, for people; keys masked.
+        reason: String,
+    },
+}
+
+impl SourceState {
+    /// As the status shows it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Idle { .. } => "idle",
+            Self::Connecting { .. } => "connecting",
+            Self::Live => "live",
+            Self::Stalled { .. } => "stalled",
+            Self::Waiting { .. } => "waiting",
+        }
+    }
+
+    /// Why it is not live, in words.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Idle { reason } | Self::Waiting { reason, .. } => reason,
+            Self::Connecting { .. } => "waiting for the first picture or sound",
+            Self::Stalled { .. } => "connected, but nothing arrives",
+            Self::Live => "",
+        }
+    }
+}
+
+/// One source and everything it owns.
+#[derive(Debug)]
+pub struct Source {
+    /// What the venue file says.
+    pub config: SourceConfig,
+    /// Its decoded pictures.
+    pub pictures: Arc<Pictures>,
+    /// Its decoded sound.
+    pub samples: Arc<Samples>,
+    /// Its encoded side.
+    pub inlet: Arc<Inlet>,
+    timebase: Timebase,
+    notes: Notes,
+    state: SourceState,
+    /// Tells notes of the pipelines of now from those of earlier ones.
+    run: u64,
+    intake: Option<Pipe>,
+    video: Option<Decoder>,
+    audio: Option<Decoder>,
+    decoders_due: Option<Instant>,
+    attempt: u32,
+    activity: u64,
+    active_at: Instant,
+    pictures_seen: u64,
+    picture_at: Option<Instant>,
+    connects: u64,
+}
+
+impl Source {
+    /// A source that has not started.
+    pub fn new(config: SourceConfig, timebase: &Timebase, notes: Notes) -> Self {
+        Self {
+            config,
+            pictures: Arc::default(),
+            samples: Arc::default(),
+            inlet: Inlet::new(timebase),
+            timebase: timebase.clone(),
+            notes,
+            state: SourceState::Idle {
+                reason: String::new(),
+            },
+            run: 0,
+            intake: None,
+            video: None,
+            audio: None,
+            decoders_due: None,
+            attempt: 0,
+            activity: 0,
+            active_at: Instant::now(),
+            pictures_seen: 0,
+            picture_at: None,
+            connects: 0,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &SourceId {
+        &self.config.id
+    }
+
+    /// What is so.
+    pub fn state(&self) -> &SourceState {
+        &self.state
+    }
+
+    /// How often it became live.
+    pub fn connects(&self) -> u64 {
+        self.connects
+    }
+
+    /// Whether a slot that it plays shows its picture.
+    pub fn has_picture(&self) -> bool {
+        self.picture_at.is_some()
+    }
+
+    /// Whether it arrives encoded, and can be played on as it is.
+    pub fn is_encoded(&self) -> bool {
+        intake::is_encoded(&self.config.kind)
+    }
+
+    /// Its picture and its sound as they arrive, for people.
+    pub fn formats(&self) -> (String, String) {
+        if let SourceKind::Test { size, framerate } = &self.config.kind {
+            return (
+                format!("test pattern {size} {framerate} fps"),
+                "tone 48000 Hz".to_owned(),
+            );
+        }
+        let of = |media, feed: &super::feed::Feed| {
+            feed.caps()
+                .map_or(String::new(), |caps| describe(media, &caps))
+        };
+        (
+            of(Media::Video, &self.inlet.video),
+            of(Media::Audio, &self.inlet.audio),
+        )
+    }
+
+    /// Sets it going: fetches, or waits for somebody to push.
+    pub fn start(&mut self, now: Instant) {
+        self.run += 1;
+        self.intake = None;
+        self.inlet.reset();
+        self.activity = self.activity();
+        if let Err(error) = self.build(now) {
+            self.fail(error.to_string(), now);
+        }
+    }
+
+    fn build(&mut self, now: Instant) -> Result<(), FragmentError> {
+        if matches!(self.config.kind, SourceKind::Push { .. }) {
+            self.renew_decoders(now);
+            return Ok(());
+        }
+        if intake::is_encoded(&self.config.kind) {
+            self.renew_decoders(now);
+        }
+        self.state = SourceState::Connecting { since: now };
+        let reporter = self.reporter(SourceNote::Intake);
+        self.intake = Some(intake::start(self, reporter)?);
+        Ok(())
+    }
+
+    /// Fresh decoders: what they were fed with before does not matter to what comes.
+    fn renew_decoders(&mut self, now: Instant) {
+        self.decoders_due = None;
+        let video = self.reporter(|note| SourceNote::Decoder(Media::Video, note));
+        let audio = self.reporter(|note| SourceNote::Decoder(Media::Audio, note));
+        self.video = None;
+        self.audio = None;
+        let made = Decoder::video(&self.inlet.video, &self.pictures, &self.timebase, video)
+            .map(|decoder| self.video = Some(decoder))
+            .and_then(|()| Decoder::audio(&self.inlet.audio, &self.samples, &self.timebase, audio))
+            .map(|decoder| self.audio = Some(decoder));
+        if let Err(error) = made {
+            tracing::error!("source {}: {error}", self.config.id);
+            self.decoders_due = Some(now + GIVE_UP);
+        }
+    }
+
+    fn reporter(&self, wrap: impl Fn(PipeNote) -> SourceNote + Send + Sync + 'static) -> Reporter {
+        let (notes, id, run) = (self.notes.clone(), self.config.id.clone(), self.run);
+        Box::new(move |note| notes.send(Note::Source(id.clone(), run, wrap(note))))
+    }
+
+    /// A publisher has taken the source's place at the door.
+    pub fn on_publisher(&mut self, now: Instant) {
+        self.activity = self.activity();
+        self.state = SourceState::Connecting { since: now };
+    }
+
+    /// The publisher has left.
+    pub fn on_publisher_left(&mut self, now: Instant) {
+        self.run += 1;
+        self.inlet.reset();
+        self.state = SourceState::Idle {
+            reason: "whoever pushed has left".to_owned(),
+        };
+        self.renew_decoders(now);
+    }
+
+    /// A pipeline of run `run` has something to say. The result is what an operator should know.
+    pub fn on_note(&mut self, run: u64, note: SourceNote, now: Instant) -> Option<String> {
+        if run != self.run {
+            return None;
+        }
+        match note {
+            SourceNote::Intake(PipeNote::Ended) => match self.config.kind {
+                SourceKind::File { .. } => {
+                    self.attempt = 0;
+                    self.start(now);
+                    None
+                }
+                // A still is decoded once.
+                SourceKind::Image { .. } => None,
+                _ => {
+                    self.fail("the server ended the stream".to_owned(), now);
+                    None
+                }
+            },
+            SourceNote::Intake(PipeNote::Error { text, detail }) => {
+                tracing::debug!("source {}: {detail}", self.config.id);
+                self.fail(text, now);
+                None
+            }
+            SourceNote::Decoder(media, note) => {
+                let what = match media {
+                    Media::Video => "picture",
+                    Media::Audio => "sound",
+                };
+                let PipeNote::Error { text, detail } = note else {
+                    return None;
+                };
+                tracing::debug!("source {}: {what} decoder: {detail}", self.config.id);
+                // Not at once: whatever broke it may still be coming.
+                self.decoders_due
+                    .get_or_insert(now + Duration::from_millis(500));
+                Some(format!("its {what} cannot be decoded: {text}"))
+            }
+        }
+    }
+
+    fn fail(&mut self, reason: String, now: Instant) {
+        self.attempt += 1;
+        self.run += 1;
+        self.intake = None;
+        self.inlet.reset();
+        self.state = SourceState::Waiting {
+            until: now + pause(self.attempt),
+            reason,
+        };
+    }
+
+    fn activity(&self) -> u64 {
+        self.pictures.pushed() + self.samples.written()
+    }
+
+    /// Looks after it; called some ten times a second.
+    pub fn poll(&mut self, now: Instant) {
+        let still = matches!(self.config.kind, SourceKind::Image { .. });
+        let activity = self.activity();
+        let active = activity != self.activity;
+        if active {
+            self.activity = activity;
+            self.active_at = now;
+        }
+        let pictures = self.pictures.pushed();
+        if pictures != self.pictures_seen {
+            self.pictures_seen = pictures;
+            self.picture_at = Some(now);
+        }
+        if !still
+            && self
+                .picture_at
+                .is_some_and(|at| now.duration_since(at) > HOLD)
+        {
+            self.picture_at = None;
+        }
+        if self.decoders_due.is_some_and(|due| now >= due) {
+            self.renew_decoders(now);
+        }
+        match self.state.clone() {
+            SourceState::Connecting { .. } | SourceState::Stalled { .. } if active => {
+                self.attempt = 0;
+                self.connects += 1;
+                self.state = SourceState::Live;
+            }
+            SourceState::Live if !still && now.duration_since(self.active_at) > HOLD => {
+                self.state = SourceState::Stalled {
+                    since: self.active_at,
+                };
+            }
+            SourceState::Connecting { since }
+                if self.fetches() && now.duration_since(since) > CONNECT =>
+            {
+                self.fail("no answer".to_owned(), now);
+            }
+            SourceState::Stalled { since }
+                if self.fetches() && now.duration_since(since) > GIVE_UP =>
+            {
+                self.fail("nothing arrived any more".to_owned(), now);
+            }
+            SourceState::Waiting { until, .. } if now >= until => self.start(now),
+            _ => {}
+        }
+    }
+
+    /// Whether regie goes and gets it, rather than wait for somebody to bring it.
+    fn fetches(&self) -> bool {
+        !matches!(self.config.kind, SourceKind::Push { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_at_once_then_never_more_than_five_seconds_apart() {
+        assert_eq!(pause(1), Duration::ZERO);
+        let pauses: Vec<_> = (1..50).map(pause).collect();
+        assert!(pauses.is_sorted());
+        assert!(pauses.iter().all(|pause| *pause <= Duration::from_secs(5)));
+    }
+}

@@ -1,0 +1,185 @@
+//! Puts a sender's timestamps on the common clock. One timeline for picture and sound of a source,
+//! so that they keep their place against each other.
+//!
+//! The offset between the two clocks is learnt from arrivals: a frame that arrived early shows how
+//! short the way can be. It is raised at once when sound would come too late to be mixed, and
+//! lowered, slowly, when everything has been coming earlier than needed. A jump of the sender's
+//! timestamps starts the timeline anew.
+
+use super::feed::Media;
+
+/// Timestamps further apart than this belong to different timelines.
+const JUMP: i64 = 1_000_000_000;
+/// Sound may arrive this much after its place on the timeline: the mixer waits that long for it.
+const SOUND_SLACK: i64 = 30_000_000;
+/// Slack is judged over this long.
+const WINDOW: u64 = 1_000_000_000;
+/// Unused slack below this is not worth a step.
+const WORTH: i64 = 15_000_000;
+/// A sound track that lags its picture by more than this is not waited for.
+const MAX_LAG: i64 = 1_000_000_000;
+
+/// Maps timestamps of one sender to running time. All values in nanoseconds.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    offset: Option<i64>,
+    last: [Option<u64>; 2],
+    window_start: u64,
+    /// Smallest unused slack of the window, each of picture and sound.
+    slack: [Option<i64>; 2],
+}
+
+/// What became of a timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// To be added to timestamps of this frame; the result is running time.
+    pub offset: i64,
+    /// The offset is not the one of the frame before.
+    pub moved: bool,
+}
+
+impl Timeline {
+    /// Places a frame whose decoding timestamp is `dts` and that arrives `now`.
+    pub fn place(&mut self, media: Media, dts: u64, now: u64) -> Placed {
+        let index = match media {
+            Media::Video => 0,
+            Media::Audio => 1,
+        };
+        let way = now as i64 - dts as i64;
+        let jumped = self.last[index].is_some_and(|last| (dts as i64 - last as i64).abs() > JUMP);
+        self.last[index] = Some(dts);
+        let Some(offset) = self.offset.filter(|_| !jumped) else {
+            return self.start(way, index, now);
+        };
+        // How much earlier than needed the frame is here; negative: too late.
+        let slack = match media {
+            Media::Video => offset - way,
+            Media::Audio => offset + SOUND_SLACK - way,
+        };
+        if media == Media::Audio && slack < 0 && -slack < MAX_LAG {
+            return self.step(offset - slack, now);
+        }
+        let least = self.slack[index].map_or(slack, |least| least.min(slack));
+        self.slack[index] = Some(least);
+        if now.saturating_sub(self.window_start) < WINDOW {
+            return Placed {
+                offset,
+                moved: false,
+            };
+        }
+        // Pictures may come late now and then; sound that could not be moved limits the step.
+        let unused = self.slack.iter().flatten().copied().min().unwrap_or(0);
+        if unused > WORTH {
+            self.step(offset - unused, now)
+        } else {
+            self.new_window(now);
+            Placed {
+                offset,
+                moved: false,
+            }
+        }
+    }
+
+    fn start(&mut self, way: i64, index: usize, now: u64) -> Placed {
+        let own = self.last[index];
+        self.last = [None; 2];
+        self.last[index] = own;
+        self.step(way, now)
+    }
+
+    fn step(&mut self, offset: i64, now: u64) -> Placed {
+        self.offset = Some(offset);
+        self.new_window(now);
+        Placed {
+            offset,
+            moved: true,
+        }
+    }
+
+    fn new_window(&mut self, now: u64) {
+        self.window_start = now;
+        self.slack = [None; 2];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn ms(placed: Placed) -> i64 {
+        placed.offset / MS as i64
+    }
+
+    #[test]
+    fn the_first_frame_sets_the_offset_whatever_its_timestamp() {
+        let mut line = Timeline::default();
+        let hours = 7 * 3600 * 1000 * MS;
+        assert_eq!(
+            ms(line.place(Media::Video, hours, 500 * MS)),
+            500 - 7 * 3_600_000
+        );
+        assert_eq!(
+            ms(line.place(Media::Audio, hours, 510 * MS)),
+            500 - 7 * 3_600_000
+        );
+    }
+
+    #[test]
+    fn jitter_of_the_picture_does_not_move_it() {
+        let mut line = Timeline::default();
+        line.place(Media::Video, 0, 1000 * MS);
+        for i in 1..300 {
+            let placed = line.place(
+                Media::Video,
+                i * 33 * MS,
+                (1000 + i * 33 + (i * 7) % 12) * MS,
+            );
+            assert!(!placed.moved, "frame {i}");
+        }
+    }
+
+    #[test]
+    fn late_sound_moves_both_once() {
+        let mut line = Timeline::default();
+        let first = ms(line.place(Media::Video, 0, 1000 * MS));
+        let moved = line.place(Media::Audio, 0, 1100 * MS);
+        assert!(moved.moved);
+        assert_eq!(
+            ms(moved),
+            first + 70,
+            "only as far as the mixer does not wait"
+        );
+        for i in 1..400 {
+            let at = (1000 + i * 33) * MS;
+            assert!(!line.place(Media::Video, i * 33 * MS, at).moved);
+            assert!(!line.place(Media::Audio, i * 33 * MS, at + 100 * MS).moved);
+        }
+    }
+
+    #[test]
+    fn a_late_start_is_made_up_for() {
+        let mut line = Timeline::default();
+        line.place(Media::Video, 0, 1400 * MS);
+        let mut offset = 0;
+        for i in 1..100 {
+            offset = ms(line.place(Media::Video, i * 33 * MS, (1000 + i * 33) * MS));
+        }
+        assert_eq!(offset, 1000);
+    }
+
+    #[test]
+    fn a_jump_starts_anew() {
+        let mut line = Timeline::default();
+        line.place(Media::Video, 0, 1000 * MS);
+        let placed = line.place(Media::Video, 60_000 * MS, 1033 * MS);
+        assert!(placed.moved);
+        assert_eq!(ms(placed), 1033 - 60_000);
+        assert_eq!(
+            ms(line.place(Media::Video, 33 * MS, 1066 * MS)),
+            1033,
+            "and backwards"
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! The front doors that laptops push to. One registry of paths, keys and publishers stands behind
+//! every protocol, because the protocols' own servers do not arbitrate: GStreamer's RTSP server
+//! takes two publishers on one path.
+
+pub mod rtsp;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::engine::inlet::Inlet;
+use crate::engine::note::{Note, Notes, PublisherNote};
+use crate::model::SourceId;
+use crate::secret::Secret;
+
+/// A publisher that has been silent for so long gives way to the next.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Every place that may be pushed to, and who has it. Shared by all front doors.
+#[derive(Debug)]
+pub struct Registry {
+    places: Mutex<HashMap<SourceId, Place>>,
+    notes: Notes,
+}
+
+#[derive(Debug)]
+struct Place {
+    key: Option<Secret>,
+    inlet: Arc<Inlet>,
+    publisher: Option<Publisher>,
+}
+
+struct Publisher {
+    session: u64,
+    since: Instant,
+    evict: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "publisher {} since {:?}", self.session, self.since)
+    }
+}
+
+/// Why a publisher is turned away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusePublisher {
+    /// No source is pushed to under that name.
+    #[error("no such source")]
+    Unknown,
+    /// Somebody else has it, and is at work.
+    #[error("somebody else is pushing to it already")]
+    Taken,
+}
+
+/// A publisher's hold on a place; dropped, the place is free.
+#[derive(Debug)]
+#[must_use]
+pub struct Claim {
+    registry: Arc<Registry>,
+    id: SourceId,
+    session: u64,
+}
+
+impl Registry {
+    /// A registry of the given places: id, key, inlet.
+    pub fn new(
+        places: impl IntoIterator<Item = (SourceId, Option<Secret>, Arc<Inlet>)>,
+        notes: Notes,
+    ) -> Arc<Self> {
+        let places = places.into_iter().map(|(id, key, inlet)| {
+            let place = Place {
+                key,
+                inlet,
+                publisher: None,
+            };
+            (id, place)
+        });
+        Arc::new(Self {
+            places: Mutex::new(places.collect()),
+            notes,
+        })
+    }
+
+    /// All places and their keys.
+    pub fn places(&self) -> Vec<(SourceId, Option<Secret>)> {
+        let places = self.places.lock();
+        places
+            .iter()
+            .map(|(id, place)| (id.clone(), place.key.clone()))
+            .collect()
+    }
+
+    /// The inlet behind a place.
+    pub fn inlet(&self, id: &SourceId) -> Option<Arc<Inlet>> {
+        self.places.lock().get(id).map(|place| place.inlet.clone())
+    }
+
+    /// Gives the place to a publisher whose key has been checked. `evict` ends that publisher's
+    /// connection, should a later one take over from its silence.
+    pub fn claim(
+        self: &Arc<Self>,
+        id: &SourceId,
+        evict: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Claim, RefusePublisher> {
+        static SESSION: AtomicU64 = AtomicU64::new(1);
+        let now = Instant::now();
+        let displaced = {
+            let mut places = self.places.lock();
+            let place = places.get_mut(id).ok_or(RefusePublisher::Unknown)?;
+            // The inlet knows when something last came; a session that has only begun is judged by
+            // its age.
+            let at_work = |publisher: &Publisher| {
+                !place.inlet.is_silent(SILENCE) || now.duration_since(publisher.since) < SILENCE
+            };
+            if place.publisher.as_ref().is_some_and(at_work) {
+                drop(places);
+                let refusal = RefusePublisher::Taken;
+                self.note(id, PublisherNote::Refused(refusal.to_string()));
+                return Err(refusal);
+            }
+            let session = SESSION.fetch_add(1, Ordering::Relaxed);
+            let next = Publisher {
+                session,
+                since: now,
+                evict: Box::new(evict),
+            };
+            (place.publisher.replace(next), session)
+        };
+        let (old, session) = displaced;
+        if let Some(old) = old {
+            (old.evict)();
+            self.note(id, PublisherNote::Left);
+        }
+        self.note(id, PublisherNote::Arrived);
+        Ok(Claim {
+            registry: self.clone(),
+            id: id.clone(),
+            session,
+        })
+    }
+
+    /// Tells the engine that somebody was turned away before there was a claim.
+    pub fn note_refused(&self, id: &SourceId, reason: &str) {
+        self.note(id, PublisherNote::Refused(reason.to_owned()));
+    }
+
+    fn note(&self, id: &SourceId, note: PublisherNote) {
+        self.notes.send(Note::Publisher(id.clone(), note));
+    }
+}
+
+impl Claim {
+    /// Whose place it is.
+    pub fn id(&self) -> &SourceId {
+        &self.id
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let freed = {
+            let mut places = self.registry.places.lock();
+            let place = places.get_mut(&self.id);
+            place
+                .and_then(|place| place.publisher.take_if(|p| p.session == self.session))
+                .is_some()
+        };
+        if freed {
+            self.registry.note(&self.id, PublisherNote::Left);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::engine::timebase::Timebase;
+    use std::sync::mpsc::{Receiver, channel};
+
+    fn registry() -> (Arc<Registry>, SourceId, Receiver<Note>) {
+        gst::init().unwrap();
+        let (sender, notes) = channel();
+        let id: SourceId = "laptop".parse().unwrap();
+        let inlet = Inlet::new(&Timebase::start());
+        (
+            Registry::new([(id.clone(), None, inlet)], Notes::new(sender)),
+            id,
+            notes,
+        )
+    }
+
+    fn heard(notes: &Receiver<Note>) -> Vec<PublisherNote> {
+        let all = notes.try_iter().map(|note| match note {
+            Note::Publisher(_, note) => note,
+            other => panic!("{other:?}"),
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn the_first_has_the_place_until_it_leaves() {
+        let (registry, id, notes) = registry();
+        let first = registry.claim(&id, || {}).unwrap();
+        assert_eq!(
+            registry.claim(&id, || {}).unwrap_err(),
+            RefusePublisher::Taken
+        );
+        drop(first);
+        let second = registry.claim(&id, || {}).unwrap();
+        assert_eq!(second.id(), &id);
+        let refused = PublisherNote::Refused("somebody else is pushing to it already".to_owned());
+        assert_eq!(
+            heard(&notes),
+            [
+                PublisherNote::Arrived,
+                refused,
+                PublisherNote::Left,
+                PublisherNote::Arrived
+            ]
+        );
+    }
+
+    #[test]
+    fn silence_gives_way_and_the_old_one_cannot_take_the_new_ones_place_along() {
+        let (registry, id, notes) = registry();
+        let evicted = Arc::new(AtomicU64::new(0));
+        let count = evicted.clone();
+        let first = registry
+            .claim(&id, move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+            .unwrap();
+        let long_ago = Instant::now().checked_sub(SILENCE * 2).unwrap();
+        registry
+            .places
+            .lock()
+            .get_mut(&id)
+            .unwrap()
+            .publisher
+            .as_mut()
+            .unwrap()
+            .since = long_ago;
+        let _second = registry.claim(&id, || {}).unwrap();
+        assert_eq!(evicted.load(Ordering::Relaxed), 1);
+        drop(first);
+        assert_eq!(
+            registry.claim(&id, || {}).unwrap_err(),
+            RefusePublisher::Taken
+        );
+        assert_eq!(
+            heard(&notes)[..3],
+            [
+                PublisherNote::Arrived,
+                PublisherNote::Left,
+                PublisherNote::Arrived
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_place_is_nobodys() {
+        let (registry, _, _notes) = registry();
+        let other: SourceId = "other".parse().unwrap();
+        assert_eq!(
+            registry.claim(&other, || {}).unwrap_err(),
+            RefusePublisher::Unknown
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! regie puts a conference on air: laptops and cameras in, one programme out, by RTMP and in the
+//! room.
+//!
+//! # The map
+//!
+//! | module | what it owns | may use |
+//! |---|---|---|
+//! | [`model`] | the words: ids, layouts, show, faults, messages | nothing |
+//! | [`secret`] | keys, and the masking of texts | nothing |
+//! | [`venue`] | the venue file, checked and resolved | model, secret |
+//! | [`engine`] | all media and the show | model, venue, ingest, relay, control |
+//! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
+//! | [`relay`] | the RTSP server, for both directions | engine's feeds, ingest |
+//! | [`control`] | the Unix socket: server and client | model, engine's notes |
+//! | [`service`] | systemd, signals, logs | engine's notes |
+//! | [`ctl`] | the shell client | model, control's client |
+//! | [`cli`] | arguments as types | model |
+//! | `panel` | the operator's window (GTK, a cargo feature) | model, control's client |
+//!
+//! # Threads
+//!
+//! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
+//! and `sound` are the programme. `rtsp` serves the relay, `memory` writes the state, `control…`
+//! serve the socket. All others are GStreamer's streaming threads; our code on them copies small
+//! facts and returns.
+
+pub mod cli;
+pub mod control;
+pub mod ctl;
+pub mod engine;
+pub mod ingest;
+pub mod model;
+#[cfg(feature = "panel")]
+pub mod panel;
+pub mod relay;
+pub mod secret;
+pub mod service;
+pub mod venue;

@@ -1,0 +1,123 @@
+//! Arguments, log, and which role to play. No logic.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use regie::cli::{CheckArgs, Cli, EngineArgs, Role};
+use regie::venue::{Venue, VenueError};
+use regie::{control, ctl, engine, service};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.role {
+        Some(Role::Engine(args)) => run_engine(args),
+        Some(Role::Check(args)) => check(args),
+        Some(Role::Ctl(args)) => ctl::run(args, &mut std::io::stdout(), &mut std::io::stderr()),
+        Some(Role::Panel) | None => panel(),
+    }
+}
+
+#[cfg(feature = "panel")]
+fn panel() -> ExitCode {
+    regie::panel::run()
+}
+
+#[cfg(not(feature = "panel"))]
+fn panel() -> ExitCode {
+    complain("this build has no panel; use `regie engine` and `regie ctl`");
+    ExitCode::from(2)
+}
+
+fn run_engine(args: EngineArgs) -> ExitCode {
+    service::start_log();
+    let started = (|| -> anyhow::Result<()> {
+        let venue = Venue::load(&venue_file(args.config))?;
+        for warning in &venue.warnings {
+            tracing::warn!("{warning}");
+        }
+        let socket = args.socket.or_else(|| venue.control_socket.clone());
+        let places = engine::Places {
+            socket: socket.unwrap_or_else(control::default_socket),
+            state: state_directory(),
+        };
+        Ok(engine::run(venue, places)?)
+    })();
+    match started {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(args: CheckArgs) -> ExitCode {
+    let path = venue_file(args.file.or(args.config));
+    match Venue::load(&path) {
+        Ok(venue) => {
+            if args.json {
+                print(
+                    &serde_json::json!({ "ok": true, "file": path, "warnings": venue.warnings })
+                        .to_string(),
+                );
+            } else {
+                for warning in &venue.warnings {
+                    print(&format!("warning: {warning}"));
+                }
+                print(&regie::venue::summary(&path, &venue));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            if args.json {
+                let problems: Vec<String> = match &error {
+                    VenueError::Refused { complaints, .. } => {
+                        complaints.iter().map(ToString::to_string).collect()
+                    }
+                    other => vec![other.to_string()],
+                };
+                print(
+                    &serde_json::json!({ "ok": false, "file": path, "problems": problems })
+                        .to_string(),
+                );
+            } else {
+                complain(&error.to_string());
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The venue file that was named, or the first that is there.
+fn venue_file(named: Option<PathBuf>) -> PathBuf {
+    let system = PathBuf::from("/etc/regie/venue.toml");
+    let own = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))
+        .map(|folder| folder.join("regie/venue.toml"))
+        .filter(|own| own.exists() && !system.exists());
+    named.or(own).unwrap_or(system)
+}
+
+/// Where the show's state lies: systemd's directory, else the user's.
+fn state_directory() -> PathBuf {
+    let given = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    let user = || std::env::var_os("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("regie"));
+    let home = || std::env::var_os("HOME").map(|dir| PathBuf::from(dir).join(".local/state/regie"));
+    given
+        .or_else(user)
+        .or_else(home)
+        .unwrap_or_else(|| PathBuf::from("/var/lib/regie"))
+}
+
+fn print(text: &str) {
+    // Nothing is left to be told where stdout is closed.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", regie::secret::redact(text));
+}

@@ -1,0 +1,16 @@
+//! The words of regie as types: ids, layouts, the show, faults, and the messages of the control
+//! socket. Pure data: no GStreamer, no GTK, no input or output.
+
+pub mod fault;
+pub mod id;
+pub mod layout;
+pub mod message;
+pub mod show;
+pub mod status;
+
+pub use fault::{Fault, Scope, Severity};
+pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
+pub use layout::{Colour, Fit, Layout, PixelRect, Rect, Slot};
+pub use message::{Command, Event, Refused, Reply, Request, Transition};
+pub use show::{Gain, ShowState};
+pub use status::Snapshot;

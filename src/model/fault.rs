@@ -1,0 +1,63 @@
+//! Troubles as people are told about them.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{OutputId, SourceId};
+
+/// What a fault concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// One source.
+    Source(SourceId),
+    /// One output.
+    Output(OutputId),
+    /// Composing, mixing or encoding.
+    Programme,
+    /// The RTSP server.
+    Relay,
+    /// What the engine keeps on disk.
+    State,
+}
+
+/// How bad it is for the audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Nobody in the audience notices.
+    Notice,
+    /// Part of the audience or of the picture suffers.
+    Warning,
+    /// The programme itself suffers.
+    Serious,
+}
+
+/// A classified trouble: raised once, counted when it repeats, cleared when it is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What it concerns.
+    pub scope: Scope,
+    /// Which trouble of that scope, as a stable word: `lost`, `unreachable`.
+    pub code: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// First sentence: what happened.
+    pub happened: String,
+    /// Second: what regie does about it.
+    pub doing: String,
+    /// Third: what the operator can do.
+    pub advice: String,
+    /// For the log and for whoever repairs it; keys are masked.
+    pub detail: String,
+    /// How often it was raised since it was last cleared.
+    pub count: u32,
+    /// Milliseconds since 1970, of the first time.
+    pub since: u64,
+}
+
+impl Fault {
+    /// Whether the two are the same trouble, whatever their figures.
+    pub fn is_same(&self, scope: &Scope, code: &str) -> bool {
+        self.scope == *scope && self.code == code
+    }
+}

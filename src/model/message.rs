@@ -1,0 +1,285 @@
+//! What goes over the control socket: one JSON document a line. A request gets one reply; after
+//! `subscribe` the reply is the full snapshot, and events follow on the same connection in order.
+//!
+//! ```text
+//! > {"request":"take","layout":"slides-pip"}
+//! < {"reply":"done"}
+//! > {"request":"take","layout":"slidse"}
+//! < {"reply":"refused","code":"unknown-layout","message":"no layout \"slidse\"; there are: …"}
+//! > {"request":"subscribe"}
+//! < {"reply":"snapshot","snapshot":{…}}
+//! < {"event":"source","source":{…}}
+//! ```
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::{Fault, Scope};
+use super::id::{LayoutId, OutputId, RoleId, SourceId};
+use super::show::Gain;
+use super::status::{
+    OutputStatus, ProgrammeStatus, RelayStatus, ShowStatus, Snapshot, SourceStatus,
+};
+
+/// How the preview becomes the programme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transition {
+    /// At once.
+    #[default]
+    Cut,
+}
+
+/// What may be asked of the show. Each is on disk before it is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Put a layout on air: the named one, or the preview.
+    Take {
+        /// `None`: the preview.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layout: Option<LayoutId>,
+        /// How.
+        #[serde(default)]
+        transition: Transition,
+    },
+    /// Prepare a layout.
+    Preview {
+        /// Which.
+        layout: LayoutId,
+    },
+    /// Give a role to a source, or to nobody.
+    Role {
+        /// Which role.
+        role: RoleId,
+        /// Who plays it from now on.
+        source: Option<SourceId>,
+    },
+    /// Set the gain of a source's sound.
+    Gain {
+        /// Whose.
+        source: SourceId,
+        /// In dB, -60 to +12.
+        gain: Gain,
+    },
+    /// Mute a source's sound, or not.
+    Mute {
+        /// Whose.
+        source: SourceId,
+        /// Whether it is silent.
+        mute: bool,
+    },
+    /// Shift picture and sound of a source.
+    Delay {
+        /// Which.
+        source: SourceId,
+        /// Milliseconds, at most 2000.
+        delay_ms: u32,
+    },
+    /// Let the slate stand in for the whole programme, or not.
+    Slate {
+        /// Whether it is shown.
+        on: bool,
+    },
+    /// Start or stop an output.
+    Output {
+        /// Which.
+        output: OutputId,
+        /// Whether it is wanted.
+        run: bool,
+    },
+}
+
+/// One line from a client.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// The snapshot, once.
+    Status,
+    /// The snapshot, then events.
+    Subscribe,
+    /// A change of the show.
+    Change(Command),
+}
+
+impl Request {
+    /// Reads one line.
+    pub fn parse(line: &str) -> Result<Self, Refused> {
+        let invalid = |cause: serde_json::Error| Refused::new("invalid-request", cause.to_string());
+        let value: serde_json::Value = serde_json::from_str(line).map_err(invalid)?;
+        match value.get("request").and_then(|word| word.as_str()) {
+            Some("status") => Ok(Self::Status),
+            Some("subscribe") => Ok(Self::Subscribe),
+            _ => serde_json::from_value(value)
+                .map(Self::Change)
+                .map_err(invalid),
+        }
+    }
+
+    /// As one line, without its end.
+    pub fn to_line(&self) -> String {
+        match self {
+            Self::Status => r#"{"request":"status"}"#.to_owned(),
+            Self::Subscribe => r#"{"request":"subscribe"}"#.to_owned(),
+            Self::Change(command) => to_line(command),
+        }
+    }
+}
+
+/// One line back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// The show has changed, and the change is on disk.
+    Done,
+    /// Nothing has changed.
+    Refused(Refused),
+    /// The full state.
+    Snapshot {
+        /// As of now.
+        snapshot: Box<Snapshot>,
+    },
+}
+
+/// Why a request was not carried out: a stable code for programs, a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// `unknown-layout`, `unknown-role`, `unknown-source`, `unknown-output`, `out-of-range`,
+    /// `invalid-request`, `stopping`.
+    pub code: String,
+    /// What was wrong and what is accepted.
+    pub message: String,
+}
+
+impl Refused {
+    /// A refusal with its code and its sentence.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// Something was named that does not exist.
+    pub fn unknown<T: fmt::Display>(
+        what: &str,
+        named: &impl fmt::Display,
+        known: impl Iterator<Item = T>,
+    ) -> Self {
+        let known: Vec<String> = known.map(|id| id.to_string()).collect();
+        let known = if known.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("there are: {}", known.join(", "))
+        };
+        Self::new(
+            &format!("unknown-{what}"),
+            format!("no {what} \"{named}\"; {known}"),
+        )
+    }
+}
+
+/// What happened, in order. Each carries the whole new state of what it concerns, so that
+/// [`Snapshot::apply`] needs no other knowledge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Programme, preview, slate or roles.
+    Show {
+        /// The new state.
+        show: ShowStatus,
+    },
+    /// Frames, encoder.
+    Programme {
+        /// The new state.
+        programme: ProgrammeStatus,
+    },
+    /// One source.
+    Source {
+        /// The new state.
+        source: SourceStatus,
+    },
+    /// One output.
+    Output {
+        /// The new state.
+        output: OutputStatus,
+    },
+    /// The RTSP server.
+    Relay {
+        /// The new state.
+        relay: RelayStatus,
+    },
+    /// A trouble began, or repeated.
+    FaultRaised {
+        /// The trouble.
+        fault: Fault,
+    },
+    /// A trouble is over.
+    FaultCleared {
+        /// What it concerned.
+        scope: Scope,
+        /// Which trouble.
+        code: String,
+    },
+    /// The engine ends; nothing follows.
+    Stopped,
+}
+
+/// Any of these types as one line of JSON, without its end.
+pub fn to_line(message: &impl Serialize) -> String {
+    // These types have string keys only and write to memory: serialising cannot fail.
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_read_as_documented() {
+        assert_eq!(
+            Request::parse(r#"{"request":"status"}"#),
+            Ok(Request::Status)
+        );
+        assert_eq!(
+            Request::parse(r#"{"request":"take","layout":"slides"}"#),
+            Ok(Request::Change(Command::Take {
+                layout: Some("slides".parse().unwrap()),
+                transition: Transition::Cut
+            }))
+        );
+        for line in [
+            r#"{"request":"take","layuot":"slides"}"#,
+            r#"{"request":"take","layout":"Not An Id"}"#,
+            r#"{"request":"gain","source":"laptop","gain":40}"#,
+            r#"{"request":"fly"}"#,
+            r#"{"hello":1}"#,
+            r#"[]"#,
+            "",
+            "{",
+        ] {
+            assert_eq!(
+                Request::parse(line).unwrap_err().code,
+                "invalid-request",
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_survives_the_wire() {
+        let gain = Request::Change(Command::Gain {
+            source: "laptop".parse().unwrap(),
+            gain: Gain::from_db(-3.0).unwrap(),
+        });
+        assert_eq!(
+            gain.to_line(),
+            r#"{"request":"gain","source":"laptop","gain":-3.0}"#
+        );
+        for request in [gain, Request::Status, Request::Subscribe] {
+            assert_eq!(Request::parse(&request.to_line()), Ok(request));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The show under commands, in order and at random.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::model::message::Transition;
+
+fn cast() -> Cast {
+    Cast {
+        layouts: Layout::built_in(),
+        roles: ["slides", "speaker"].map(|r| r.parse().unwrap()).into(),
+        sources: ["laptop", "camera"].map(|s| s.parse().unwrap()).into(),
+        outputs: vec!["room".parse().unwrap()],
+    }
+}
+
+fn show() -> ShowState {
+    let setting = SourceSetting {
+        gain: Gain::UNITY,
+        mute: false,
+        delay_ms: 0,
+    };
+    ShowState {
+        programme: "slides".parse().unwrap(),
+        preview: "speaker".parse().unwrap(),
+        slate: false,
+        roles: BTreeMap::from([("slides".parse().unwrap(), "laptop".parse().unwrap())]),
+        sources: (cast().sources.into_iter()).map(|s| (s, setting)).collect(),
+        outputs: BTreeMap::from([("room".parse().unwrap(), true)]),
+    }
+}
+
+fn take(layout: Option<&str>) -> Command {
+    Command::Take {
+        layout: layout.map(|l| l.parse().unwrap()),
+        transition: Transition::Cut,
+    }
+}
+
+#[test]
+fn a_take_puts_the_preview_on_air_and_a_second_goes_back() {
+    let mut show = show();
+    show.apply(&take(None), &cast()).unwrap();
+    assert_eq!(show.programme.as_str(), "speaker");
+    assert_eq!(show.preview.as_str(), "slides");
+    show.apply(&take(None), &cast()).unwrap();
+    assert_eq!(show.programme.as_str(), "slides");
+}
+
+#[test]
+fn a_take_of_a_named_layout_leaves_the_preview() {
+    let mut show = show();
+    show.apply(&take(Some("slides-pip")), &cast()).unwrap();
+    assert_eq!(show.programme.as_str(), "slides-pip");
+    assert_eq!(show.preview.as_str(), "speaker");
+}
+
+#[test]
+fn a_refusal_names_what_there_is_and_changes_nothing() {
+    let mut show = show();
+    let before = show.clone();
+    let refused = show.apply(&take(Some("slidse")), &cast()).unwrap_err();
+    assert_eq!(refused.code, "unknown-layout");
+    assert_eq!(
+        refused.message,
+        "no layout \"slidse\"; there are: slides, speaker, slides-speaker, slides-pip, slate"
+    );
+    let too_long = Command::Delay {
+        source: "laptop".parse().unwrap(),
+        delay_ms: 2001,
+    };
+    assert_eq!(
+        show.apply(&too_long, &cast()).unwrap_err().message,
+        "delay 2001ms is too long; accepted: 0ms to 2000ms"
+    );
+    assert_eq!(show, before);
+}
+
+#[test]
+fn what_the_venue_no_longer_has_is_forgotten() {
+    let mut saved = show();
+    saved.programme = "gone".parse().unwrap();
+    saved.preview = "slate".parse().unwrap();
+    saved
+        .roles
+        .insert("speaker".parse().unwrap(), "gone".parse().unwrap());
+    saved.outputs.insert("gone".parse().unwrap(), true);
+    saved.outputs.insert("room".parse().unwrap(), false);
+    let mut fresh = show();
+    fresh.recall(saved, &cast());
+    assert_eq!(fresh.programme.as_str(), "slides");
+    assert_eq!(fresh.preview.as_str(), "slate");
+    assert_eq!(fresh.roles.len(), 1);
+    assert_eq!(
+        fresh.outputs,
+        BTreeMap::from([("room".parse().unwrap(), false)])
+    );
+}
+
+#[test]
+fn a_role_taken_from_everybody_stays_so() {
+    let mut saved = show();
+    saved.roles.clear();
+    let mut fresh = show();
+    fresh.recall(saved, &cast());
+    assert!(fresh.roles.is_empty());
+}
+
+#[test]
+fn a_gain_is_read_as_people_write_it() {
+    for (text, db) in [("-3dB", -3.0), ("+6 dB", 6.0), ("0", 0.0), ("-60db", -60.0)] {
+        assert_eq!(text.parse::<Gain>().unwrap().db(), db);
+    }
+    for bad in ["", "loud", "13dB", "-61", "nan", "inf"] {
+        assert!(bad.parse::<Gain>().is_err(), "{bad}");
+    }
+}
+
+/// Any sequence of commands, good or bad, leaves a show that names only what exists.
+#[test]
+fn random_commands_never_break_the_show() {
+    let cast = cast();
+    let mut show = show();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |n: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % n as u64) as usize
+    };
+    let layouts = ["slides", "speaker", "slides-pip", "slate", "nonsense"];
+    let sources = ["laptop", "camera", "nobody"];
+    for _ in 0..5000 {
+        let source: SourceId = sources[random(3)].parse().unwrap();
+        let command = match random(8) {
+            0 => take(None),
+            1 => take(Some(layouts[random(5)])),
+            2 => Command::Preview {
+                layout: layouts[random(5)].parse().unwrap(),
+            },
+            3 => Command::Role {
+                role: ["slides", "speaker", "extra"][random(3)].parse().unwrap(),
+                source: (random(2) == 0).then_some(source),
+            },
+            4 => Command::Gain {
+                source,
+                gain: Gain::from_db(random(70) as f64 - 58.0).unwrap(),
+            },
+            5 => Command::Delay {
+                source,
+                delay_ms: random(4000) as u32,
+            },
+            6 => Command::Slate { on: random(2) == 0 },
+            _ => Command::Output {
+                output: ["room", "moon"][random(2)].parse().unwrap(),
+                run: random(2) == 0,
+            },
+        };
+        let before = show.clone();
+        if show.apply(&command, &cast).is_err() {
+            assert_eq!(show, before, "{command:?}");
+        }
+        assert!(cast.layout(&show.programme).is_some());
+        assert!(cast.layout(&show.preview).is_some());
+        assert!(
+            show.roles
+                .iter()
+                .all(|(r, s)| cast.roles.contains(r) && cast.sources.contains(s))
+        );
+        assert!(show.sources.values().all(|s| s.delay_ms <= MAX_DELAY_MS));
+        assert_eq!(show.outputs.len(), 1);
+        let text = serde_json::to_string(&show).unwrap();
+        assert_eq!(serde_json::from_str::<ShowState>(&text).unwrap(), show);
+    }
+}

@@ -1,0 +1,207 @@
+//! The full state as clients see it: first the snapshot, then events applied to it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::id::{LayoutId, OutputId, RoleId, SourceId};
+use super::layout::Layout;
+use super::message::Event;
+
+/// Everything. `regie ctl status --json` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The engine's version.
+    pub version: String,
+    /// The venue's name.
+    pub venue: String,
+    /// Milliseconds since 1970, of the engine's start.
+    pub started: u64,
+    /// Programme, preview, slate, roles.
+    #[serde(flatten)]
+    pub show: ShowStatus,
+    /// Frames and encoder of the programme.
+    pub encoding: ProgrammeStatus,
+    /// In the venue's order.
+    pub layouts: Vec<Layout>,
+    /// In the venue's order.
+    pub sources: Vec<SourceStatus>,
+    /// In the venue's order.
+    pub outputs: Vec<OutputStatus>,
+    /// The RTSP server.
+    pub relay: RelayStatus,
+    /// The audio desk, where the venue has one.
+    pub desk: Option<serde_json::Value>,
+    /// Recordings under way.
+    pub recordings: Vec<serde_json::Value>,
+    /// Troubles that last.
+    pub faults: Vec<Fault>,
+}
+
+/// The part of the snapshot that an operator switches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShowStatus {
+    /// What is on air.
+    pub programme: BusStatus,
+    /// What goes on air next.
+    pub preview: BusStatus,
+    /// Whether the slate stands in for the whole programme.
+    pub slate: bool,
+    /// Who plays a role now; `null` for a role that nobody plays.
+    pub roles: BTreeMap<RoleId, Option<SourceId>>,
+}
+
+/// One of the two buses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BusStatus {
+    /// Of the programme `on-air`, or `slate` while that stands in for it; of the preview `prepared`.
+    pub state: String,
+    /// Its layout.
+    pub layout: LayoutId,
+    /// Its slots from back to front.
+    pub slots: Vec<SlotStatus>,
+}
+
+/// One slot of a bus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotStatus {
+    /// What the layout asks for.
+    pub role: RoleId,
+    /// Who plays it.
+    pub source: Option<SourceId>,
+    /// Whether a picture fills it: otherwise its slate does.
+    pub live: bool,
+}
+
+/// What is made and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgrammeStatus {
+    /// `starting`, or `running` once the first frame has been encoded.
+    pub state: String,
+    /// `1920x1080`.
+    pub size: String,
+    /// Frames per second, as a fraction: `30`, `30000/1001`.
+    pub framerate: String,
+    /// The encoder at work: `x264`.
+    pub encoder: String,
+    /// Why that one.
+    pub encoder_reason: String,
+    /// Frames since the start, one for each tick.
+    pub frames: u64,
+    /// Of these, frames that repeated the one before because composing was late.
+    pub late_frames: u64,
+    /// Of these, frames that the encoder could not take.
+    pub dropped_frames: u64,
+}
+
+/// One source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// Its id.
+    pub id: SourceId,
+    /// Its name for people.
+    pub label: String,
+    /// `push`, `pull`, `file`, `image`, `test`.
+    pub kind: String,
+    /// `idle` (nobody pushes), `connecting`, `live`, `stalled`, `waiting` (for the next attempt).
+    pub state: String,
+    /// Milliseconds since 1970, of the change to this state.
+    pub since: u64,
+    /// Why it is not live, in words; empty while it is.
+    pub reason: String,
+    /// On a slot of the programme, of the preview, or neither.
+    pub tally: Tally,
+    /// Its picture as it arrives: `H.264 1920x1080 30 fps`; empty without one.
+    pub picture: String,
+    /// Its sound as it arrives: `AAC 48000 Hz stereo`; empty without one.
+    pub sound: String,
+    /// Gain of its sound in dB.
+    pub gain_db: f64,
+    /// Whether its sound is muted.
+    pub mute: bool,
+    /// Shift of picture and sound, in milliseconds.
+    pub delay_ms: u32,
+    /// Pictures decoded since the engine's start.
+    pub frames: u64,
+    /// How often it became live.
+    pub connects: u64,
+}
+
+/// Where a source is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tally {
+    /// On air: red.
+    Programme,
+    /// Prepared: green.
+    Preview,
+    /// Neither.
+    Off,
+}
+
+/// One output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputStatus {
+    /// Its id.
+    pub id: OutputId,
+    /// Its name for people.
+    pub label: String,
+    /// Where it pushes to, without its key.
+    pub to: String,
+    /// `connecting`, `publishing`, `waiting`, `stopped`.
+    pub state: String,
+    /// Milliseconds since 1970, of the change to this state.
+    pub since: u64,
+    /// Why it is not publishing, or why it last was not; keys are masked.
+    pub last_reason: String,
+    /// Bits per second that left, over the last seconds.
+    pub bit_rate: u64,
+    /// Frames sent since the engine's start.
+    pub sent_frames: u64,
+    /// Frames that this output's viewers never got, since the engine's start.
+    pub lost_frames: u64,
+    /// How often it was built anew after it had published.
+    pub reconnects: u64,
+}
+
+/// The RTSP server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelayStatus {
+    /// `listening`, or `waiting` (its address is taken).
+    pub state: String,
+    /// Address and port.
+    pub listen: String,
+    /// Connections, of players and of laptops.
+    pub clients: u64,
+}
+
+impl Snapshot {
+    /// What the snapshot is after the event.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Show { show } => self.show = show,
+            Event::Programme { programme } => self.encoding = programme,
+            Event::Source { source } => {
+                if let Some(own) = self.sources.iter_mut().find(|own| own.id == source.id) {
+                    *own = source;
+                }
+            }
+            Event::Output { output } => {
+                if let Some(own) = self.outputs.iter_mut().find(|own| own.id == output.id) {
+                    *own = output;
+                }
+            }
+            Event::Relay { relay } => self.relay = relay,
+            Event::FaultRaised { fault } => {
+                self.faults
+                    .retain(|own| !own.is_same(&fault.scope, &fault.code));
+                self.faults.push(fault);
+            }
+            Event::FaultCleared { scope, code } => {
+                self.faults.retain(|own| !own.is_same(&scope, &code));
+            }
+            Event::Stopped => {}
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The built-in RTSP server, for both directions: it plays `/programme` and `/source/<id>`, and
+//! takes RECORD at `/ingest/<id>`. It runs on a thread of its own with its own main context;
+//! clients are served on threads of the server's pool, so that one slow client holds up few.
+
+mod access;
+mod mount;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use glib::object::IsA;
+use gst_rtsp_server::prelude::*;
+
+use crate::engine::feed::Feed;
+use crate::engine::note::{Note, Notes};
+use crate::engine::timebase::Timebase;
+use crate::ingest::{Registry, rtsp};
+use crate::model::MountPath;
+
+/// Threads that serve clients.
+const THREADS: i32 = 4;
+/// More clients than this are turned away.
+const MAX_SESSIONS: u32 = 400;
+/// Requests with a longer body are refused: an SDP is a few kilobytes.
+const MAX_BODY: u32 = 64 << 10;
+/// Pause between two attempts to listen.
+const LISTEN_AGAIN: Duration = Duration::from_secs(3);
+/// How often dead sessions are looked for.
+const CLEAN_UP: Duration = Duration::from_secs(2);
+
+/// What can be played.
+#[derive(Debug, Clone)]
+pub struct Playable {
+    /// Where.
+    pub path: MountPath,
+    /// Its picture.
+    pub video: Arc<Feed>,
+    /// Its sound.
+    pub audio: Arc<Feed>,
+}
+
+/// The running server. Dropped, it stops listening and lets its clients go.
+#[derive(Debug)]
+pub struct Relay {
+    stop: Arc<AtomicBool>,
+    clients: Arc<AtomicU64>,
+    context: glib::MainContext,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Starts the server's thread. Whether it can listen is told by a [`Note::Relay`], and again
+    /// when that changes; it is tried for ever.
+    pub fn start(
+        listen: SocketAddr,
+        playable: Vec<Playable>,
+        registry: Arc<Registry>,
+        timebase: Timebase,
+        notes: Notes,
+    ) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = Arc::new(AtomicU64::new(0));
+        let context = glib::MainContext::new();
+        let server = Server {
+            listen,
+            playable,
+            registry,
+            timebase,
+            notes,
+            clients: clients.clone(),
+            stop: stop.clone(),
+        };
+        let own = context.clone();
+        let thread = std::thread::Builder::new()
+            .name("rtsp".into())
+            .spawn(move || server.run(&own))?;
+        Ok(Self {
+            stop,
+            clients,
+            context,
+            thread: Some(thread),
+        })
+    }
+
+    /// Connections now, of players and of publishers.
+    pub fn clients(&self) -> u64 {
+        self.clients.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.context.wakeup();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Server {
+    listen: SocketAddr,
+    playable: Vec<Playable>,
+    registry: Arc<Registry>,
+    timebase: Timebase,
+    notes: Notes,
+    clients: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn run(self, context: &glib::MainContext) {
+        let ran = context.with_thread_default(|| {
+            while !self.stop.load(Ordering::Relaxed) {
+                let server = self.build();
+                match server.attach(Some(context)) {
+                    Ok(source) => {
+                        self.notes.send(Note::Relay(Ok(())));
+                        self.serve(&server, context);
+                        source.remove();
+                        server.client_filter(Some(&mut |_, _| {
+                            gst_rtsp_server::RTSPFilterResult::Remove
+                        }));
+                        return;
+                    }
+                    Err(_) => {
+                        let reason = format!("{} is taken by another program", self.listen);
+                        self.notes.send(Note::Relay(Err(reason)));
+                        wait(context, LISTEN_AGAIN, &self.stop);
+                    }
+                }
+            }
+        });
+        if let Err(error) = ran {
+            tracing::error!("the RTSP server's thread has no context: {error}");
+        }
+    }
+
+    fn build(&self) -> gst_rtsp_server::RTSPServer {
+        let server = gst_rtsp_server::RTSPServer::new();
+        server.set_address(&self.listen.ip().to_string());
+        server.set_service(&self.listen.port().to_string());
+        server.set_content_length_limit(MAX_BODY);
+        if let Some(pool) = server.thread_pool() {
+            pool.set_max_threads(THREADS);
+        }
+        if let Some(pool) = server.session_pool() {
+            pool.set_max_sessions(MAX_SESSIONS);
+        }
+        server.set_auth(Some(&access::Access::new(&self.registry)));
+        let mounts = server.mount_points().unwrap_or_default();
+        for playable in &self.playable {
+            let factory = mount::FeedFactory::new(playable, &self.timebase);
+            mounts.add_factory(playable.path.as_str(), factory);
+        }
+        let doors = rtsp::Doors::new(self.registry.clone());
+        for (id, _) in self.registry.places() {
+            let factory = rtsp::IngestFactory::new(&id, &doors);
+            mounts.add_factory(MountPath::ingest(&id).as_str(), factory);
+        }
+        server.set_mount_points(Some(&mounts));
+        let clients = self.clients.clone();
+        let feeds: Arc<[(MountPath, Arc<Feed>)]> = (self.playable.iter())
+            .map(|playable| (playable.path.clone(), playable.video.clone()))
+            .collect();
+        server.connect_client_connected(move |_, client| {
+            clients.fetch_add(1, Ordering::Relaxed);
+            let count = clients.clone();
+            client.connect_closed(move |_| {
+                count.fetch_sub(1, Ordering::Relaxed);
+            });
+            doors.watch(client);
+            // A mount is shared: without this the second client waits for the next keyframe.
+            let feeds = feeds.clone();
+            client.connect_play_request(move |_, context| {
+                let path = context.uri().map(path_of).unwrap_or_default();
+                if let Some((_, feed)) =
+                    feeds.iter().find(|(own, _)| path.starts_with(own.as_str()))
+                {
+                    feed.request_keyframe();
+                }
+            });
+        });
+        server
+    }
+
+    /// Serves clients until the relay is dropped.
+    fn serve(&self, server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext) {
+        while !self.stop.load(Ordering::Relaxed) {
+            wait(context, CLEAN_UP, &self.stop);
+            if let Some(pool) = server.session_pool() {
+                pool.cleanup();
+            }
+        }
+    }
+}
+
+/// Runs the context for `time`, or until `stop`.
+fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
+    let deadline = Instant::now() + time;
+    // It only wakes the context up.
+    let timer = glib::timeout_source_new(time, None, glib::Priority::DEFAULT, || {
+        glib::ControlFlow::Break
+    });
+    timer.attach(Some(context));
+    while !stop.load(Ordering::Relaxed) && Instant::now() < deadline {
+        context.iteration(true);
+    }
+    timer.destroy();
+}
+
+/// The path of a URL, as mounts are named.
+pub(crate) fn path_of(url: &gst_rtsp::RTSPUrl) -> String {
+    let parts = url.decode_path_components();
+    let parts = parts.iter().filter(|part| !part.is_empty());
+    parts.map(|part| format!("/{part}")).collect()
+}
+
+/// Puts the pipeline of a media on the common clock.
+pub(crate) fn adopt(media: &impl IsA<gst_rtsp_server::RTSPMedia>, timebase: &Timebase) {
+    let mut top = media.element().upcast::<gst::Object>();
+    while let Some(parent) = top.parent() {
+        top = parent;
+    }
+    if let Ok(pipeline) = top.downcast::<gst::Pipeline>() {
+        timebase.adopt(&pipeline);
+    }
+}

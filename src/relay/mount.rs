@@ -1,0 +1,155 @@
+//! A mount that plays a feed as it was encoded. The media is built when the first client asks, from
+//! what flows then, and shared by all clients.
+
+use std::sync::Arc;
+
+use glib::subclass::prelude::*;
+use gst_rtsp_server::prelude::*;
+
+use crate::engine::feed::Feed;
+use crate::engine::fragment::{Fragment, FragmentError};
+use crate::engine::timebase::Timebase;
+
+use super::Playable;
+
+/// Encoded frames that may wait for the payloader.
+const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(2);
+
+glib::wrapper! {
+    /// Makes the media of one mount.
+    pub struct FeedFactory(ObjectSubclass<imp::FeedFactory>)
+        @extends gst_rtsp_server::RTSPMediaFactory;
+}
+
+/// What a factory plays.
+#[derive(Debug)]
+struct Programme {
+    video: Arc<Feed>,
+    audio: Arc<Feed>,
+    timebase: Timebase,
+}
+
+impl FeedFactory {
+    /// A factory for the mount.
+    pub fn new(playable: &Playable, timebase: &Timebase) -> Self {
+        let factory: Self = glib::Object::new();
+        factory.set_shared(true);
+        factory.set_suspend_mode(gst_rtsp_server::RTSPSuspendMode::None);
+        factory.set_transport_mode(gst_rtsp_server::RTSPTransportMode::PLAY);
+        // Set once, here only.
+        let _ = factory.imp().plays.set(Programme {
+            video: playable.video.clone(),
+            audio: playable.audio.clone(),
+            timebase: timebase.clone(),
+        });
+        factory
+    }
+}
+
+/// The fragment that packs what flows.
+fn fragment_for(caps: &gst::Caps) -> Option<&'static str> {
+    let structure = caps.structure(0)?;
+    match structure.name().as_str() {
+        "video/x-h264" => Some("relay-h264"),
+        "video/x-h265" => Some("relay-h265"),
+        "video/x-vp8" => Some("relay-vp8"),
+        "video/x-vp9" => Some("relay-vp9"),
+        "audio/x-opus" => Some("relay-opus"),
+        "audio/x-mulaw" => Some("relay-mulaw"),
+        "audio/x-alaw" => Some("relay-alaw"),
+        "audio/mpeg" if structure.get::<i32>("mpegversion") == Ok(1) => Some("relay-mpa"),
+        "audio/mpeg" => Some("relay-aac"),
+        _ => None,
+    }
+}
+
+/// Adds the packing of one feed to `bin`, as the server's `pay<number>`.
+fn add(bin: &gst::Bin, feed: &Feed, source: &str, number: u32) -> bool {
+    let Some(name) = feed.caps().as_ref().and_then(fragment_for) else {
+        return false;
+    };
+    let added = (|| {
+        let fragment = Fragment::bin(name)?;
+        let appsrc: gst_app::AppSrc = fragment.element("in")?;
+        let pay: gst::Element = fragment.element("pay")?;
+        pay.set_property("pt", 96 + number);
+        let line = fragment.into_line();
+        // Only an element without a parent may be renamed.
+        appsrc.set_property("name", source);
+        pay.set_property("name", format!("pay{number}"));
+        Ok::<_, FragmentError>(line)
+    })();
+    match added {
+        Ok(line) => bin.add_many(&line).is_ok() && gst::Element::link_many(&line).is_ok(),
+        Err(error) => {
+            tracing::error!("relay: {error}");
+            false
+        }
+    }
+}
+
+mod imp {
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicBool;
+
+    use glib::subclass::prelude::*;
+    use gst::prelude::*;
+    use gst_rtsp_server::prelude::*;
+    use gst_rtsp_server::subclass::prelude::*;
+    use parking_lot::Mutex;
+
+    #[derive(Default)]
+    pub struct FeedFactory {
+        pub(super) plays: OnceLock<super::Programme>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for FeedFactory {
+        const NAME: &'static str = "RegieFeedFactory";
+        type Type = super::FeedFactory;
+        type ParentType = gst_rtsp_server::RTSPMediaFactory;
+    }
+
+    impl ObjectImpl for FeedFactory {}
+
+    impl RTSPMediaFactoryImpl for FeedFactory {
+        fn create_element(&self, _url: &gst_rtsp::RTSPUrl) -> Option<gst::Element> {
+            let plays = self.plays.get()?;
+            let bin = gst::Bin::new();
+            let picture = super::add(&bin, &plays.video, "video", 0);
+            let sound = super::add(&bin, &plays.audio, "audio", u32::from(picture));
+            // Nothing flows: not found, for now.
+            (picture || sound).then(|| bin.upcast())
+        }
+
+        fn media_configure(&self, media: &gst_rtsp_server::RTSPMedia) {
+            self.parent_media_configure(media);
+            let Some(plays) = self.plays.get() else {
+                return;
+            };
+            super::super::adopt(media, &plays.timebase);
+            let Ok(bin) = media.element().downcast::<gst::Bin>() else {
+                return;
+            };
+            let appsrc = |name| {
+                bin.by_name(name)
+                    .and_then(|e| e.downcast::<gst_app::AppSrc>().ok())
+            };
+            let (video, audio) = (appsrc("video"), appsrc("audio"));
+            let gate = video
+                .is_some()
+                .then(|| std::sync::Arc::new(AtomicBool::new(false)));
+            let places: Vec<_> = [(video, &plays.video), (audio, &plays.audio)]
+                .into_iter()
+                .filter_map(|(appsrc, feed)| {
+                    appsrc.map(|appsrc| feed.subscribe(appsrc, super::QUEUE, gate.clone()))
+                })
+                .collect();
+            let places = Mutex::new(places);
+            media.connect_unprepared(move |_| {
+                let left = std::mem::take(&mut *places.lock());
+                drop(left);
+            });
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The process as the system sees it: signals, systemd's notifications, the journal.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::engine::note::{Note, Notes};
+use crate::model::Snapshot;
+use crate::secret::redact;
+
+/// SIGTERM and SIGINT end the engine in good order; a second one is the system's own.
+pub fn watch_signals(notes: Notes) -> std::io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                tracing::info!("asked to end (signal {signal})");
+                notes.send(Note::Shutdown);
+            }
+        })?;
+    Ok(())
+}
+
+fn notify(states: &[NotifyState]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(false, states);
+}
+
+/// The programme runs.
+pub fn ready() {
+    notify(&[NotifyState::Ready]);
+}
+
+/// The engine is ending.
+pub fn stopping() {
+    notify(&[NotifyState::Stopping]);
+}
+
+/// Feeds systemd's watchdog while encoded frames flow. `frames` is their number so far.
+pub fn frames_flow(frames: u64, now: Instant) {
+    static LAST: Mutex<Option<(u64, Instant)>> = Mutex::new(None);
+    const PERIOD: Duration = Duration::from_millis(500);
+    let Ok(mut last) = LAST.lock() else { return };
+    let fed = last.is_some_and(|(before, at)| frames == before || now.duration_since(at) < PERIOD);
+    if !fed {
+        *last = Some((frames, now));
+        notify(&[NotifyState::Watchdog]);
+    }
+}
+
+/// One line for `systemctl status`, when it changes.
+pub fn status(snapshot: &Snapshot) {
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    let live = snapshot
+        .sources
+        .iter()
+        .filter(|source| source.state == "live")
+        .count();
+    let publishing = snapshot
+        .outputs
+        .iter()
+        .filter(|output| output.state == "publishing")
+        .count();
+    let line = format!(
+        "{} on air; {live} of {} sources live, {publishing} of {} outputs publishing, {} faults",
+        if snapshot.show.slate {
+            "slate"
+        } else {
+            snapshot.show.programme.layout.as_str()
+        },
+        snapshot.sources.len(),
+        snapshot.outputs.len(),
+        snapshot.faults.len()
+    );
+    let Ok(mut last) = LAST.lock() else { return };
+    if *last != line {
+        notify(&[NotifyState::Status(&line)]);
+        *last = line;
+    }
+}
+
+/// Where log lines go: stderr, with every known key masked, whoever wrote the line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Redacting;
+
+impl std::io::Write for Redacting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let clean = redact(&String::from_utf8_lossy(bytes));
+        std::io::stderr().write_all(clean.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// Sets up the log: `RUST_LOG` as usual, `info` by default. Under systemd lines carry no time of
+/// their own: the journal has one.
+pub fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(|| std::io::LineWriter::new(Redacting));
+    let started = if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.without_time().try_init()
+    } else {
+        builder.try_init()
+    };
+    // A second log in one process is a test's; the first stays.
+    let _ = started;
+}
+
+/// GStreamer's own log (`GST_DEBUG`) goes through ours, so that keys are masked there too.
+pub fn forward_gstreamer_log() {
+    gst::log::remove_default_log_function();
+    gst::log::add_log_function(
+        |category, level, _file, _function, _line, _object, message| {
+            let text = message.get().unwrap_or_default();
+            match level {
+                gst::DebugLevel::Error => tracing::warn!("gstreamer {}: {text}", category.name()),
+                gst::DebugLevel::Warning => tracing::info!("gstreamer {}: {text}", category.name()),
+                _ => tracing::debug!("gstreamer {}: {text}", category.name()),
+            }
+        },
+    );
+}

@@ -1,0 +1,196 @@
+//! The venue: everything the venue file says, checked and resolved. Loading reads the file and the
+//! key files it names and nothing else; it never starts anything.
+//!
+//! Rooms: `reader` walks a TOML table and collects every complaint with its line; `value` holds
+//! the value types (size, rate, bit rate, duration); `resolve` turns tables into the [`Venue`],
+//! with defaults and cross-checks.
+
+mod reader;
+mod resolve;
+pub mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::{Layout, OutputId, RoleId, SourceId};
+use crate::secret::Secret;
+
+pub use reader::{Complaint, Problem, VenueError};
+pub use value::{BitRate, EncoderChoice, FrameSize, Rate};
+
+/// A checked venue file.
+#[derive(Debug, Clone)]
+pub struct Venue {
+    /// The room's name for people.
+    pub name: String,
+    /// Size, rate and encoding of the programme.
+    pub programme: ProgrammeConfig,
+    /// In the file's order.
+    pub sources: Vec<SourceConfig>,
+    /// The file's layouts, or the five built-in ones. Never empty; the first goes on air first.
+    pub layouts: Vec<Layout>,
+    /// In the file's order.
+    pub outputs: Vec<OutputConfig>,
+    /// The built-in RTSP server.
+    pub relay: RelayConfig,
+    /// Where the control socket lies, if the file says.
+    pub control_socket: Option<PathBuf>,
+    /// What is odd but no reason to refuse, each a sentence with file and line.
+    pub warnings: Vec<String>,
+}
+
+/// `[programme]`.
+#[derive(Debug, Clone)]
+pub struct ProgrammeConfig {
+    /// Pixels; both even.
+    pub size: FrameSize,
+    /// Frames per second.
+    pub framerate: Rate,
+    /// H.264, constant.
+    pub video_bitrate: BitRate,
+    /// AAC.
+    pub audio_bitrate: BitRate,
+    /// Longest distance of two keyframes.
+    pub keyframe_interval: Duration,
+    /// Which encoder makes the H.264.
+    pub encoder: EncoderChoice,
+    /// How far behind its sources the programme runs: pictures are held this long, so that
+    /// decoding and small jitter do not show.
+    pub latency: Duration,
+}
+
+/// One `[[source]]`.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name in commands and URLs.
+    pub id: SourceId,
+    /// Its name for people.
+    pub label: String,
+    /// The role it plays when the show starts.
+    pub role: Option<RoleId>,
+    /// Where picture and sound come from.
+    pub kind: SourceKind,
+    /// Shifts picture and sound of this source together, 0 to 2 s.
+    pub delay: Duration,
+    /// Gain of its sound in dB, -60 to +12.
+    pub gain: f64,
+    /// Whether its sound starts muted.
+    pub mute: bool,
+    /// When its sound is heard.
+    pub sound: SoundPolicy,
+}
+
+/// When a source's sound is in the mix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SoundPolicy {
+    /// Whatever is shown: microphones, cameras.
+    Always,
+    /// Only while a slot of the programme shows the source: laptops that wait for their turn.
+    OnAir,
+    /// Never.
+    Off,
+}
+
+/// Where a source's picture and sound come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceKind {
+    /// A laptop pushes to `ingest/<id>`; with a key only who knows it.
+    Push {
+        /// What the laptop must know: user = source id, password = key.
+        key: Option<Secret>,
+    },
+    /// Fetched from a server.
+    Pull {
+        /// Scheme rtmp, rtmps, rtsp, rtsps, srt, http or https.
+        uri: Url,
+    },
+    /// A media file, played in a loop.
+    File {
+        /// Resolved against the venue file's folder.
+        path: PathBuf,
+    },
+    /// A still picture.
+    Image {
+        /// Resolved against the venue file's folder.
+        path: PathBuf,
+    },
+    /// A moving pattern with a tone.
+    Test {
+        /// Pixels.
+        size: FrameSize,
+        /// Frames per second.
+        framerate: Rate,
+    },
+}
+
+impl SourceKind {
+    /// The word in the venue file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "push",
+            Self::Pull { .. } => "pull",
+            Self::File { .. } => "file",
+            Self::Image { .. } => "image",
+            Self::Test { .. } => "test",
+        }
+    }
+}
+
+/// One `[[output]]`.
+#[derive(Debug, Clone)]
+pub struct OutputConfig {
+    /// Its name in commands.
+    pub id: OutputId,
+    /// Its name for people.
+    pub label: String,
+    /// `rtmp://host[:port]/app[/name]` or `rtmps://…`, without the key.
+    pub uri: Url,
+    /// Appended to the URI's path as the stream name.
+    pub key: Option<Secret>,
+    /// Whether it runs when the show starts.
+    pub enabled: bool,
+    /// Whether the certificate of an `rtmps` peer is checked.
+    pub tls_verify: bool,
+}
+
+/// `[relay]`.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// Where the RTSP server listens, for players and for laptops alike.
+    pub listen: SocketAddr,
+}
+
+impl Venue {
+    /// Reads and checks the file; every complaint at once.
+    pub fn load(path: &Path) -> Result<Self, VenueError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| VenueError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks the text of a file that lies, or would lie, at `path`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, VenueError> {
+        resolve::venue(path, text)
+    }
+}
+
+/// What a checked file amounts to, for whoever wrote it.
+pub fn summary(path: &Path, venue: &Venue) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "{}: good. {}: {} at {} fps, {}, {}, {}.",
+        path.display(),
+        venue.name,
+        venue.programme.size,
+        venue.programme.framerate,
+        count(venue.sources.len(), "source"),
+        count(venue.layouts.len(), "layout"),
+        count(venue.outputs.len(), "output")
+    )
+}

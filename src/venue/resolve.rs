@@ -1,0 +1,157 @@
+//! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
+//! together. Reads the key files that the venue names, and no other file.
+
+mod layout;
+mod output;
+mod source;
+mod take;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::reader::{Report, Section};
+use super::{
+    BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, Venue, VenueError,
+};
+
+/// Unix socket addresses have room for so many bytes, on Linux.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Reads a venue from `text`, the content of the file at `path`.
+pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
+    let document =
+        DeTable::parse(text).map_err(|error| VenueError::syntax(path.to_owned(), text, &error))?;
+    let report = Report::new(path, text);
+    let root = report.root(document.get_ref());
+    let folder = path.parent().unwrap_or(Path::new(""));
+
+    let name = root.optional("name", take::LABEL, take::label);
+    let programme = programme(&root.section("programme"));
+    let sources = source::sources(&root, folder, programme.framerate);
+    let layouts = layout::layouts(&root, programme.size, &sources);
+    let outputs = output::outputs(&root, folder);
+    let relay = relay(&root.section("relay"));
+    let control_socket = control_socket(&root.section("control"), folder);
+    root.finish(|_| None);
+
+    let warnings = report.finish()?;
+    Ok(Venue {
+        name: name.unwrap_or_else(|| "regie".to_owned()),
+        programme,
+        sources: sources
+            .into_iter()
+            .filter_map(|source| source.config)
+            .collect(),
+        layouts,
+        outputs,
+        relay,
+        control_socket,
+        warnings,
+    })
+}
+
+fn programme(section: &Section<'_>) -> ProgrammeConfig {
+    let size = section.optional("size", FrameSize::ACCEPTED, take::parsed);
+    let framerate = section.optional("framerate", Rate::ACCEPTED, take::rate);
+    let video_bitrate = section.optional(
+        "video_bitrate",
+        "bits per second as \"4500k\" or \"4.5M\", 100k to 50M",
+        |value| {
+            take::within(
+                take::parsed(value)?,
+                BitRate::kilobits(100),
+                BitRate::kilobits(50_000),
+            )
+        },
+    );
+    let audio_bitrate = section.optional(
+        "audio_bitrate",
+        "bits per second as \"160k\", 32k to 512k",
+        |value| {
+            take::within(
+                take::parsed(value)?,
+                BitRate::kilobits(32),
+                BitRate::kilobits(512),
+            )
+        },
+    );
+    let keyframe_interval = section.optional(
+        "keyframe_interval",
+        "a time as \"2s\" or \"500ms\", 250ms to 10s",
+        |value| {
+            let (least, most) = (Duration::from_millis(250), Duration::from_secs(10));
+            take::within(take::duration(value)?, least, most)
+        },
+    );
+    let encoder = section.optional("encoder", EncoderChoice::ACCEPTED, take::parsed);
+    let latency = section.optional("latency", "a time as \"15ms\", 0ms to 1s", |value| {
+        take::within(
+            take::duration(value)?,
+            Duration::ZERO,
+            Duration::from_secs(1),
+        )
+    });
+    section.finish(|_| None);
+    ProgrammeConfig {
+        size: size.unwrap_or(FrameSize {
+            width: 1920,
+            height: 1080,
+        }),
+        framerate: framerate.unwrap_or(Rate {
+            numerator: 30,
+            denominator: 1,
+        }),
+        video_bitrate: video_bitrate.unwrap_or(BitRate::kilobits(4500)),
+        audio_bitrate: audio_bitrate.unwrap_or(BitRate::kilobits(160)),
+        keyframe_interval: keyframe_interval.unwrap_or(Duration::from_secs(2)),
+        encoder: encoder.unwrap_or_default(),
+        latency: latency.unwrap_or(Duration::from_millis(15)),
+    }
+}
+
+fn relay(section: &Section<'_>) -> RelayConfig {
+    let accepted = "an address and a port as \"0.0.0.0:8554\" or \"[::]:8554\"";
+    let listen = section.optional("listen", accepted, |value| {
+        let text = take::text(value)?;
+        text.parse()
+            .map_err(|_| "is not an address with a port".to_owned())
+    });
+    section.finish(|_| None);
+    RelayConfig {
+        listen: listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8554))),
+    }
+}
+
+fn control_socket(section: &Section<'_>, folder: &Path) -> Option<PathBuf> {
+    let accepted = "the path of a socket, of at most 107 bytes";
+    let socket = section.optional("socket", accepted, |value| {
+        let path = take::path(value, folder)?;
+        if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+            return Err("is too long".to_owned());
+        }
+        Ok(path)
+    });
+    section.finish(|_| None);
+    socket
+}
+
+/// Complains about every section whose `id` is one of an earlier section of its kind.
+fn refuse_twins<'r, 'a: 'r>(word: &str, sections: impl Iterator<Item = (&'r Section<'a>, String)>) {
+    let mut seen: Vec<(String, usize)> = Vec::new();
+    for (section, id) in sections {
+        match seen.iter().find(|(earlier, _)| *earlier == id) {
+            Some((_, line)) => section.complain(
+                "id",
+                &format!("is already the id of the {word} in line {line}"),
+                "an id of its own",
+            ),
+            None => seen.push((id, section.line_of("id"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

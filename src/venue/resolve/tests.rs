@@ -1,0 +1,357 @@
+//! What a venue file may say, and the exact text of every refusal.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::secret::redact;
+use crate::venue::{SoundPolicy, SourceKind};
+
+mod refusals;
+
+/// A camera that every list of sources can begin with: two lines of text, no complaint.
+const CAMERA: &str = "[[source]]\nid = \"cam\"\nkind = \"test\"\n";
+
+#[track_caller]
+fn accepted(text: &str) -> Venue {
+    match venue(Path::new("venue.toml"), text) {
+        Ok(venue) => venue,
+        Err(error) => panic!("refused:\n{error}"),
+    }
+}
+
+/// The complaints about a file, one a line.
+#[track_caller]
+fn refused(text: &str) -> String {
+    venue(Path::new("venue.toml"), text)
+        .expect_err("the file should be refused")
+        .to_string()
+}
+
+#[test]
+fn an_empty_file_is_a_venue() {
+    let venue = accepted("");
+    assert_eq!(venue.name, "regie");
+    let programme = &venue.programme;
+    assert_eq!(programme.size.to_string(), "1920x1080");
+    assert_eq!(programme.framerate.to_string(), "30");
+    assert_eq!(programme.video_bitrate.to_string(), "4500k");
+    assert_eq!(programme.audio_bitrate.to_string(), "160k");
+    assert_eq!(programme.keyframe_interval, Duration::from_secs(2));
+    assert_eq!(programme.encoder, EncoderChoice::Auto);
+    assert_eq!(programme.latency, Duration::from_millis(15));
+    assert_eq!(venue.relay.listen.to_string(), "0.0.0.0:8554");
+    assert_eq!(venue.layouts, crate::model::Layout::built_in());
+    assert!(venue.outputs.is_empty());
+    assert_eq!(venue.control_socket, None);
+    assert_eq!(
+        venue.warnings,
+        ["venue.toml:1: there is no [[source]]: the programme will show its slate"]
+    );
+}
+
+#[test]
+fn a_source_has_defaults() {
+    let venue = accepted(&format!("[programme]\nframerate = 25\n{CAMERA}"));
+    let source = &venue.sources[0];
+    assert_eq!(source.label, "cam");
+    assert_eq!(source.role, None);
+    assert_eq!(source.delay, Duration::ZERO);
+    assert_eq!((source.gain, source.mute), (0.0, false));
+    assert_eq!(source.sound, SoundPolicy::Always);
+    assert_eq!(
+        source.kind,
+        SourceKind::Test {
+            size: "1280x720".parse().expect("a size"),
+            framerate: "25".parse().expect("a rate"),
+        }
+    );
+    assert!(venue.warnings.is_empty());
+}
+
+#[test]
+fn everything_that_is_said_arrives() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    write_key(&folder.path().join("laptop.key"), "lapt0p-pw\n", 0o600);
+    write_key(&folder.path().join("out.key"), "  0ut-pw \r\n", 0o600);
+    fs::write(folder.path().join("card.png"), "").expect("a picture");
+    let text = r##"
+        name = "Amphi A"
+        [programme]
+        size = "640x360"
+        framerate = "30000/1001"
+        video_bitrate = "1.5M"
+        audio_bitrate = "96k"
+        keyframe_interval = "1s"
+        encoder = "x264"
+        latency = "40ms"
+        [[source]]
+        id = "laptop"
+        label = "Laptop"
+        role = "slides"
+        kind = "push"
+        key_file = "laptop.key"
+        delay = "1.5s"
+        gain = "-3dB"
+        mute = true
+        sound = "on-air"
+        [[source]]
+        id = "balcony"
+        kind = "pull"
+        uri = "rtsp://me:b4lcony@10.0.0.7/cam"
+        gain = 6
+        sound = "off"
+        [[source]]
+        id = "card"
+        kind = "image"
+        path = "card.png"
+        [[layout]]
+        id = "one"
+        label = "One"
+        background = "#ffffff"
+        slots = [{ role = "slides", x = 0.333333, width = 0.666667, fit = "cover" }]
+        [[output]]
+        id = "room"
+        uri = "rtmps://h/live"
+        key_file = "out.key"
+        enabled = false
+        certificate_check = false
+        [relay]
+        listen = "[::1]:0"
+        [control]
+        socket = "run/s"
+    "##;
+    let venue = venue(&path, text).expect("a venue");
+    assert_eq!(venue.name, "Amphi A");
+    assert_eq!(venue.programme.encoder, EncoderChoice::X264);
+    assert_eq!(venue.programme.latency, Duration::from_millis(40));
+
+    let laptop = &venue.sources[0];
+    let SourceKind::Push { key: Some(key) } = &laptop.kind else {
+        panic!("a push source with a key, not {:?}", laptop.kind);
+    };
+    assert_eq!(key.reveal(), "lapt0p-pw");
+    assert_eq!(laptop.delay, Duration::from_millis(1500));
+    assert_eq!((laptop.gain, laptop.mute), (-3.0, true));
+    assert_eq!(laptop.sound, SoundPolicy::OnAir);
+    assert_eq!(venue.sources[1].gain, 6.0);
+    assert_eq!(redact("as me:b4lcony"), "as me:•••");
+    let card = folder.path().join("card.png");
+    assert_eq!(venue.sources[2].kind, SourceKind::Image { path: card });
+
+    let ids: Vec<&str> = venue
+        .layouts
+        .iter()
+        .map(|layout| layout.id.as_str())
+        .collect();
+    assert_eq!(ids, ["one", "slate"]);
+    let rect = venue.layouts[0].slots[0].rect;
+    assert_eq!((rect.x, rect.y, rect.height), (0.333333, 0.0, 1.0));
+
+    let output = &venue.outputs[0];
+    assert_eq!(output.key.as_ref().map(|key| key.reveal()), Some("0ut-pw"));
+    assert!(!output.enabled && !output.tls_verify);
+    assert_eq!(venue.relay.listen.to_string(), "[::1]:0");
+    assert_eq!(venue.control_socket, Some(folder.path().join("run/s")));
+    assert!(venue.warnings.is_empty(), "{:?}", venue.warnings);
+}
+
+#[test]
+fn slots_stay_inside_the_frame() {
+    for (x, width, size) in [
+        (0.0, 1.0, 1280),
+        (0.333333, 0.666667, 1280),
+        (0.6667, 0.3333003, 1920),
+        (0.998, 0.002, 1920),
+    ] {
+        let venue = accepted(&format!(
+            "[programme]\nsize = \"{size}x720\"\n[[layout]]\nid = \"l\"\n\
+             slots = [{{ role = \"r\", x = {x}, width = {width} }}]\n{CAMERA}role = \"r\"\n"
+        ));
+        let rect = venue.layouts[0].slots[0].rect;
+        let pixels = rect.to_pixels(size, 720);
+        assert!(rect.x + rect.width <= 1.0, "{rect:?}");
+        assert!(pixels.x + pixels.width <= size, "{pixels:?}");
+    }
+}
+
+#[test]
+fn a_slate_of_the_file_is_kept() {
+    let venue = accepted(
+        "[[layout]]\nid = \"slate\"\nlabel = \"Pause\"\nslots = []\n\
+         [[layout]]\nid = \"empty\"\nslots = []\n",
+    );
+    let labels: Vec<&str> = venue
+        .layouts
+        .iter()
+        .map(|layout| layout.label.as_str())
+        .collect();
+    assert_eq!(labels, ["Pause", "empty"]);
+}
+
+#[test]
+fn what_is_odd_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    write_key(&folder.path().join("out.key"), "k3y-of-out", 0o644);
+    let text = r#"
+[[source]]
+id = "a"
+kind = "file"
+path = "gone.mp4"
+role = "slides"
+[[source]]
+id = "b"
+kind = "test"
+role = "slides"
+[[source]]
+id = "c"
+kind = "test"
+role = "organ"
+[[output]]
+id = "o"
+uri = "rtmp://h/live"
+key_file = "out.key"
+[[output]]
+id = "p"
+uri = "rtmp://h/live"
+"#;
+    let warnings = venue(&path, text).expect("a venue").warnings.join("\n");
+    let shown = warnings.replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(
+        shown,
+        "venue.toml:5: source \"a\": gone.mp4 is not there yet\n\
+         venue.toml:10: source \"b\": role \"slides\" is also that of source \"a\" in line 6; \
+         only one can play it when the show starts\n\
+         venue.toml:14: source \"c\": no layout has a slot for role \"organ\"\n\
+         venue.toml:18: output \"o\": out.key can be read by everybody; chmod o-r out.key keeps \
+         it secret\n\
+         venue.toml:21: output \"p\": the uri has an app but no stream name, and there is no \
+         key_file; most servers refuse that"
+    );
+}
+
+/// Whatever is done to a line or a value, the answer is a venue or a refusal with lines.
+#[test]
+fn mangled_files_are_refused_and_never_panic() {
+    let example = include_str!("../../../tests/demo/venue.toml");
+    let full = with_comments_as_code(example);
+    let garbage = [
+        "\"\"",
+        "\"é\"",
+        "\"x y\"",
+        "0",
+        "-1",
+        "1e400",
+        "nan",
+        "-inf",
+        "0xff",
+        "true",
+        "[]",
+        "[1]",
+        "[[[]]]",
+        "{}",
+        "[{}]",
+        "{ a = 1 }",
+        "1979-05-27",
+        "9223372036854775807",
+        "\"\\u0000\"",
+        "\"://@:?=&\"",
+        "\"rtmp:x\"",
+        "\"-\"",
+        "\"1e9m\"",
+        "\"99999999999999999999k\"",
+        "",
+        "\"",
+    ];
+    let mut tried = 0;
+    for text in [example, &full] {
+        let lines: Vec<&str> = text.lines().collect();
+        for index in 0..lines.len() {
+            let mut without = lines.clone();
+            without.remove(index);
+            check(&without.join("\n"));
+            if !lines[index].contains('=') {
+                continue;
+            }
+            for value in garbage {
+                let mut mangled: Vec<String> = lines.iter().map(ToString::to_string).collect();
+                let key = lines[index].split('=').next().expect("a key");
+                mangled[index] = format!("{key}= {value}");
+                check(&mangled.join("\n"));
+                mangled[index] = format!("{key}x = {value}");
+                check(&mangled.join("\n"));
+                tried += 1;
+            }
+        }
+        for end in (0..text.len())
+            .filter(|end| text.is_char_boundary(*end))
+            .step_by(7)
+        {
+            check(&text[..end]);
+        }
+    }
+    assert!(tried > 500, "{tried}");
+
+    #[track_caller]
+    fn check(text: &str) {
+        match venue(Path::new("venue.toml"), text) {
+            Ok(venue) => assert!(!venue.layouts.is_empty()),
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    assert!(line.starts_with("venue.toml:"), "{line}");
+                }
+            }
+        }
+    }
+}
+
+/// The reference knows every key, and what stands in its comments is right: all that is wrong
+/// with it is that its key files are not there.
+#[test]
+fn the_comments_of_the_demo_are_true() {
+    let text = with_comments_as_code(include_str!("../../../tests/demo/venue.toml"));
+    let said = refused(&text);
+    for line in said.lines() {
+        assert!(line.contains("No such file or directory"), "{line}\n{text}");
+    }
+    let venue = accepted(&text.replace("key_file", "#"));
+    assert_eq!((venue.sources.len(), venue.outputs.len()), (5, 1));
+    assert_eq!(venue.layouts.len(), 2);
+    let default = accepted("");
+    assert_eq!(venue.relay.listen, default.relay.listen);
+    assert_eq!(
+        venue.programme.audio_bitrate,
+        default.programme.audio_bitrate
+    );
+    assert_eq!(
+        venue.programme.keyframe_interval,
+        default.programme.keyframe_interval
+    );
+    assert_eq!(venue.programme.encoder, default.programme.encoder);
+    assert_eq!(venue.programme.latency, default.programme.latency);
+}
+
+/// The file with everything uncommented that looks like TOML.
+fn with_comments_as_code(text: &str) -> String {
+    let uncommented = |line: &str| -> Option<String> {
+        let Some(comment) = line.strip_prefix("# ") else {
+            return Some(line.to_owned());
+        };
+        let is_key = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let code = comment.starts_with(['[', ']'])
+            || comment.starts_with("    { ")
+            || comment
+                .split_once(" = ")
+                .is_some_and(|(key, _)| is_key(key));
+        code.then(|| comment.to_owned())
+    };
+    let lines: Vec<String> = text.lines().filter_map(uncommented).collect();
+    lines.join("\n")
+}
+
+fn write_key(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).expect("a key file");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
+}

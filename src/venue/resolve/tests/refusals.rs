@@ -1,0 +1,184 @@
+//! The exact text of every refusal. Those that need nothing but lines of a venue file are in
+//! `refusals.txt`.
+
+use super::*;
+
+/// The cases of `refusals.txt`: lines of a venue file, and what is said about them.
+fn cases() -> Vec<(String, String)> {
+    let mut cases = Vec::new();
+    for block in include_str!("refusals.txt").split("\n\n") {
+        let lines = block.lines().filter(|line| !line.starts_with('#'));
+        let (said, written): (Vec<&str>, Vec<&str>) =
+            lines.partition(|line| line.starts_with("> "));
+        let said: Vec<&str> = said.iter().map(|line| &line[2..]).collect();
+        if !said.is_empty() {
+            cases.push((written.join("\n"), said.join("\n")));
+        }
+    }
+    cases
+}
+
+#[test]
+fn every_refusal_has_its_words() {
+    let cases = cases();
+    assert!(cases.len() > 70, "only {} cases were found", cases.len());
+    for (written, said) in cases {
+        let text = format!("{CAMERA}{written}");
+        assert_eq!(refused(&text), said, "\n{written}");
+        assert!(!said.contains("s3cr3t"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml() {
+    for (text, said) in [
+        (
+            "name = \"a\"\nname = \"b\"\n",
+            "venue.toml:2:1: is not TOML: duplicate key",
+        ),
+        (
+            "[[output]]\nkey = s3cr3t\n",
+            "venue.toml:2:7: is not TOML: string values must be quoted, expected literal string",
+        ),
+        (
+            "[[output]]\nkey = \"s3cr3t\n",
+            "venue.toml:2:14: is not TOML: invalid basic string, expected `\"`",
+        ),
+    ] {
+        assert_eq!(refused(text), said);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let missing = Venue::load(Path::new("/nonexistent/venue.toml")).expect_err("no such file");
+    assert_eq!(
+        missing.to_string(),
+        "/nonexistent/venue.toml: cannot be read: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn keys_of_files_that_are_no_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    write_key(&folder.path().join("empty"), " \n", 0o600);
+    write_key(&folder.path().join("lines"), "s3cr3t\nm0re\n", 0o600);
+    write_key(&folder.path().join("control"), "s3cr3t\tm0re\n", 0o600);
+    write_key(&folder.path().join("large"), &"s".repeat(5000), 0o600);
+    fs::write(folder.path().join("binary"), [0xff, 0xfe]).expect("a file");
+    fs::create_dir(folder.path().join("folder")).expect("a folder");
+    let accepted = "a file with the key on its only line, seen from the venue file's folder";
+    for (name, problem) in [
+        (
+            "gone",
+            "cannot be read: No such file or directory (os error 2)",
+        ),
+        ("folder", "is not a file"),
+        ("empty", "is empty"),
+        ("lines", "has more than one line"),
+        ("control", "has control characters"),
+        ("large", "is too large for a key"),
+        ("binary", "is not text"),
+    ] {
+        let text = format!(
+            "[[source]]\nid = \"a\"\nkind = \"push\"\nkey_file = \"{name}\"\n\
+             [[output]]\nid = \"o\"\nuri = \"rtmp://h/live\"\nkey_file = \"{name}\"\n"
+        );
+        let said = venue(&path, &text).expect_err("refused").to_string();
+        let full = folder.path().join(name);
+        let (file, full) = (path.display(), full.display());
+        assert_eq!(
+            said,
+            format!(
+                "{file}:4: source \"a\": key_file = \"{name}\" ({full}) {problem}; accepted: \
+                 {accepted}\n\
+                 {file}:8: output \"o\": key_file = \"{name}\" ({full}) {problem}; accepted: \
+                 {accepted}"
+            )
+        );
+    }
+}
+
+#[test]
+fn two_outputs_with_one_key_and_one_uri() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    write_key(&folder.path().join("a.key"), "s3cr3t-a", 0o600);
+    write_key(&folder.path().join("b.key"), "s3cr3t-b", 0o600);
+    let output = |id: &str, uri: &str, key: &str| {
+        format!("[[output]]\nid = \"{id}\"\nuri = \"{uri}\"\nkey_file = \"{key}\"\n")
+    };
+    let first = output("a", "rtmp://h/live", "a.key");
+    let other = output("b", "rtmp://h/live", "b.key");
+    assert!(venue(&path, &(first.clone() + &other)).is_ok());
+    let same = output("b", "rtmp://h/live/", "a.key");
+    let said = venue(&path, &(first + &same))
+        .expect_err("refused")
+        .to_string();
+    assert_eq!(
+        said,
+        format!(
+            "{}:7: output \"b\": uri = \"rtmp://h/live/\" is where output \"a\" in line 3 pushes \
+             to; accepted: a uri and key_file that no other output has",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn all_faults_of_a_file_are_reported_at_once_and_in_order() {
+    let said = refused(
+        r#"nam = "Amphi A"
+[programme]
+size = "1080p"
+bitrate = "3M"
+[[output]]
+id = "room"
+uri = "https://h/live"
+key = "s3cr3t"
+[[source]]
+id = "laptop"
+kind = "push"
+path = "x"
+gain = "20dB"
+[[source]]
+id = "laptop"
+role = "speaker"
+delay = "1h"
+[[layout]]
+id = "pip"
+slots = [
+    { role = "speaker", x = 0.5, width = 0.75 },
+    { role = "slids", y = -1 },
+]
+[desk]
+device = "default"
+"#,
+    );
+    let starts = [
+        "venue.toml:1: unknown key \"nam\" = \"Amphi A\" (did you mean \"name\"?);",
+        "venue.toml:3: programme: size = \"1080p\" is not a size;",
+        "venue.toml:4: programme: unknown key \"bitrate\" = \"3M\";",
+        "venue.toml:7: output \"room\": uri = \"https://h/live\" has another scheme;",
+        "venue.toml:8: output \"room\": unknown key \"key\" = \"•••\" (secrets come from files: \
+         key_file);",
+        "venue.toml:12: source \"laptop\": path = \"x\" belongs to kind \"file\" and \"image\";",
+        "venue.toml:13: source \"laptop\": gain = \"20dB\" is out of range;",
+        "venue.toml:14: source \"laptop\": kind is missing;",
+        "venue.toml:15: source \"laptop\": id = \"laptop\" is already the id of the source in \
+         line 10;",
+        "venue.toml:17: source \"laptop\": delay = \"1h\" is not a time;",
+        "venue.toml:21: layout \"pip\", slot 1: width = 0.75 reaches outside the frame from x = \
+         0.5;",
+        "venue.toml:22: layout \"pip\", slot 2: role = \"slids\" is a role that no source and no \
+         other layout knows;",
+        "venue.toml:22: layout \"pip\", slot 2: y = -1 is outside the frame;",
+        "venue.toml:24: unknown key \"desk\"; accepted: name, programme, source, layout, output, \
+         relay, control",
+    ];
+    assert_eq!(said.lines().count(), starts.len(), "\n{said}");
+    for (line, start) in said.lines().zip(starts) {
+        assert!(line.starts_with(start), "\n{line}\n{start}");
+    }
+}

@@ -1,0 +1,112 @@
+//! What the tests of the whole product are written with: a real engine, a real nginx-rtmp,
+//! real laptops (ffmpeg), and viewers that record what they were sent and measure it.
+//!
+//! Everything runs in folders and on ports of its own, and is ended when its value is dropped.
+//! Nothing here sleeps for luck: every wait has a deadline, and says what it waited for.
+
+// Each test crate includes this module whole and uses the part that it needs.
+#![allow(dead_code, unused_imports)]
+
+mod engine;
+mod laptop;
+mod nginx;
+mod picture;
+mod player;
+mod process;
+mod recording;
+mod room;
+mod sound;
+mod track;
+mod viewer;
+
+pub use engine::{Engine, Watch};
+pub use laptop::{Laptop, Push};
+pub use nginx::Nginx;
+pub use picture::{Colour, Picture};
+pub use player::{plays_in_gstreamer, plays_in_mpv};
+pub use process::{Process, Said};
+pub use recording::Recording;
+pub use room::Room;
+pub use sound::Sound;
+pub use track::{Packet, Track};
+pub use viewer::Viewer;
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// Waits until `is_so` says yes, and answers how long that took; panics at the deadline.
+#[track_caller]
+pub fn wait_until(deadline: Duration, what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    loop {
+        if is_so() {
+            return begun.elapsed();
+        }
+        assert!(
+            begun.elapsed() < deadline,
+            "waited {deadline:?} in vain: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whole seconds, to let deadlines read well.
+pub const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A port free for TCP and UDP, below the range that the kernel gives to outgoing connections:
+/// those could take it while a server is down that is to return on it.
+#[track_caller]
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes side by side begin at different places.
+    let start = (std::process::id() % 240) as u16 * 50;
+    for _ in 0..COUNT {
+        let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let tcp = TcpListener::bind(("0.0.0.0", port));
+        let udp = UdpSocket::bind(("0.0.0.0", port));
+        if tcp.is_ok() && udp.is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port from {FIRST} on");
+}
+
+/// A file of the tests' footage; `tests/tools/footage` says what each one shows.
+#[track_caller]
+pub fn footage(name: &str) -> PathBuf {
+    let folder = std::env::var_os("REGIE_FOOTAGE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/footage"),
+        PathBuf::from,
+    );
+    let file = folder.join(name);
+    assert!(
+        file.exists(),
+        "{} is missing: run `make footage`",
+        file.display()
+    );
+    file
+}
+
+/// 1080p30 slides: title band 1A365D (y < 0.148), below it red C00000 (x < 1/3), else white.
+#[track_caller]
+pub fn slides() -> PathBuf {
+    footage("slides.mp4")
+}
+
+/// 720p25 flat green 00A000 (white box below y 0.88), with a 1 kHz tone at -15 dB.
+#[track_caller]
+pub fn camera() -> PathBuf {
+    footage("camera.mp4")
+}
+
+/// 720p25 real footage with real stereo sound.
+#[track_caller]
+pub fn talk() -> PathBuf {
+    footage("talk.mp4")
+}
