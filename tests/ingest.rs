@@ -220,7 +220,8 @@ fn a_laptop_comes_and_goes_as_often_as_it_likes() {
     };
     let mut first = None;
     for round in 0..8u64 {
-        let push = Laptop::push(if round % 2 == 0 { &slides() } else { &talk() }, &door);
+        let film = if round % 2 == 0 { slides() } else { talk() };
+        let push = Laptop::push(&film, &door);
         let mut laptop = if round % 3 == 0 {
             push.udp()
         } else {
@@ -252,19 +253,18 @@ fn a_laptop_comes_and_goes_as_often_as_it_likes() {
 
 #[test]
 fn sources_are_fetched_from_servers_files_and_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
     let mut server = Nginx::running();
     let (relay, srt, http) = (free_port(), free_port(), free_port());
-    let (rtsp, still) = (free_port(), common::footage("still.png"));
-    if !still.exists() {
-        let film = slides();
-        let drawn = Command::new("ffmpeg")
-            .args(["-v", "error", "-y", "-i"])
-            .arg(film)
-            .args(["-frames:v", "1"])
-            .arg(&still)
-            .status();
-        assert!(drawn.unwrap().success());
-    }
+    let rtsp = free_port();
+    let drawn = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(slides())
+        .args(["-frames:v", "1"])
+        .arg(folder.path().join("still.png"))
+        .status();
+    assert!(drawn.unwrap().success());
+    let still = folder.path().join("still.png");
     let pull = |id: &str, uri: String| {
         format!("[[source]]\nid = \"{id}\"\nkind = \"pull\"\nuri = \"{uri}\"\n")
     };

@@ -158,12 +158,13 @@ impl Actor {
     /// Sets going what was built.
     fn open(&mut self) -> Result<(), StartEngineError> {
         let now = Instant::now();
-        self.seat(Media::Video)?;
-        self.seat(Media::Audio)?;
+        // Before the encoders: the first frame of all is a keyframe, and theirs.
         for output in &mut self.outputs {
             let wanted = self.show.outputs.get(&output.config.id).copied();
             output.want(wanted.unwrap_or(output.config.enabled), now);
         }
+        self.seat(Media::Audio)?;
+        self.seat(Media::Video)?;
         for source in &mut self.sources {
             source.start(now);
         }
@@ -482,9 +483,8 @@ impl Actor {
             }
         }
         for i in 0..self.sources.len() {
-            let before = self.sources[i].state().clone();
             self.sources[i].poll(now);
-            self.judge_source(i, &before);
+            self.judge_source(i);
         }
         for i in 0..self.outputs.len() {
             self.outputs[i].poll(now);
@@ -506,13 +506,13 @@ impl Actor {
     }
 
     /// Raises and clears the fault of a source whose state changes.
-    fn judge_source(&mut self, index: usize, before: &SourceState) {
+    fn judge_source(&mut self, index: usize) {
+        if !self.sources[index].take_change() {
+            return;
+        }
         let source = &self.sources[index];
         let (state, label) = (source.state(), &source.config.label);
         let scope = Scope::Source(source.id().clone());
-        if state == before {
-            return;
-        }
         if *state == SourceState::Live {
             tracing::info!("{label} is live");
             self.clear(&scope, "lost");

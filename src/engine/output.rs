@@ -202,7 +202,10 @@ impl Output {
             self.last_reason.clear();
             self.connect(now);
         } else {
+            let (_, lost) = self.frames();
             self.close();
+            // What was on its way when it was asked to stop is nobody's loss.
+            self.lost = lost;
             self.state = OutputState::Stopped;
         }
     }

@@ -102,6 +102,8 @@ pub struct Source {
     timebase: Timebase,
     notes: Notes,
     state: SourceState,
+    /// The state that was last judged.
+    judged: SourceState,
     /// Tells notes of the pipelines of now from those of earlier ones.
     run: u64,
     intake: Option<Pipe>,
@@ -129,6 +131,9 @@ impl Source {
             state: SourceState::Idle {
                 reason: String::new(),
             },
+            judged: SourceState::Idle {
+                reason: String::new(),
+            },
             run: 0,
             intake: None,
             video: None,
@@ -151,6 +156,13 @@ impl Source {
     /// What is so.
     pub fn state(&self) -> &SourceState {
         &self.state
+    }
+
+    /// Whether its state is another one than at the last call.
+    pub fn take_change(&mut self) -> bool {
+        let changed = self.judged != self.state;
+        self.judged = self.state.clone();
+        changed
     }
 
     /// How often it became live.

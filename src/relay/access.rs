@@ -30,6 +30,7 @@ impl Access {
             let Some(key) = key else { continue };
             let token = gst_rtsp_server::RTSPToken::builder()
                 .field(OWNER, id.as_str())
+                .field("transport.client-settings", true)
                 .build();
             access.add_digest(id.as_str(), key.reveal(), &token);
             guarded.insert(id);
@@ -94,12 +95,14 @@ mod imp {
         }
 
         fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
-            // One look per request, at its URL, decides; the later checks are for media factories
-            // with permissions of their own.
+            // One look per request, at its URL and before anything is done, decides; the later
+            // checks are for media factories with permissions of their own.
             if check != "auth.check.url" || self.owner(context).is_none() {
                 return true;
             }
-            self.parent_check(context, check)
+            // The parent lets every URL pass. This check of its asks for a token, answers 401 by
+            // itself where there is none, and looks for a field that all our tokens have.
+            self.parent_check(context, &"auth.check.transport.client-settings".into())
         }
     }
 }
