@@ -3,6 +3,7 @@
 //! clients are served on threads of the server's pool, so that one slow client holds up few.
 
 mod access;
+mod listen;
 mod mount;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use glib::object::IsA;
+use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 
 use crate::engine::feed::Feed;
@@ -117,18 +119,18 @@ impl Server {
         let ran = context.with_thread_default(|| {
             while !self.stop.load(Ordering::Relaxed) {
                 let server = self.build();
-                match server.attach(Some(context)) {
+                match listen::listen(self.listen, &server, context) {
                     Ok(source) => {
                         self.notes.send(Note::Relay(Ok(())));
                         self.serve(&server, context);
-                        source.remove();
+                        source.destroy();
                         server.client_filter(Some(&mut |_, _| {
                             gst_rtsp_server::RTSPFilterResult::Remove
                         }));
                         return;
                     }
-                    Err(_) => {
-                        let reason = format!("{} is taken by another program", self.listen);
+                    Err(error) => {
+                        let reason = error.to_string();
                         self.notes.send(Note::Relay(Err(reason)));
                         wait(context, LISTEN_AGAIN, &self.stop);
                     }
@@ -142,8 +144,6 @@ impl Server {
 
     fn build(&self) -> gst_rtsp_server::RTSPServer {
         let server = gst_rtsp_server::RTSPServer::new();
-        server.set_address(&self.listen.ip().to_string());
-        server.set_service(&self.listen.port().to_string());
         server.set_content_length_limit(MAX_BODY);
         if let Some(pool) = server.thread_pool() {
             pool.set_max_threads(THREADS);
@@ -164,9 +164,7 @@ impl Server {
         }
         server.set_mount_points(Some(&mounts));
         let clients = self.clients.clone();
-        let feeds: Arc<[(MountPath, Arc<Feed>)]> = (self.playable.iter())
-            .map(|playable| (playable.path.clone(), playable.video.clone()))
-            .collect();
+        let mounted: Arc<[Playable]> = self.playable.clone().into();
         server.connect_client_connected(move |_, client| {
             clients.fetch_add(1, Ordering::Relaxed);
             let count = clients.clone();
@@ -175,13 +173,20 @@ impl Server {
             });
             doors.watch(client);
             // A mount is shared: without this the second client waits for the next keyframe.
-            let feeds = feeds.clone();
+            let playing = mounted.clone();
             client.connect_play_request(move |_, context| {
-                let path = context.uri().map(path_of).unwrap_or_default();
-                if let Some((_, feed)) =
-                    feeds.iter().find(|(own, _)| path.starts_with(own.as_str()))
-                {
-                    feed.request_keyframe();
+                if let Some(mount) = find(&playing, context) {
+                    mount.video.request_keyframe();
+                }
+            });
+            // A mount is built of what flows; while nothing does it is not there.
+            let described = mounted.clone();
+            client.connect_pre_describe_request(move |_, context| {
+                match find(&described, context) {
+                    Some(mount) if !mount::plays(&mount.video, &mount.audio) => {
+                        RTSPStatusCode::NotFound
+                    }
+                    _ => RTSPStatusCode::Ok,
                 }
             });
         });
@@ -211,6 +216,18 @@ fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
         context.iteration(true);
     }
     timer.destroy();
+}
+
+/// The mount that a request is about: its path, or one of its streams.
+fn find<'a>(
+    mounts: &'a [Playable],
+    context: &gst_rtsp_server::RTSPContext,
+) -> Option<&'a Playable> {
+    let path = context.uri().map(path_of)?;
+    mounts.iter().find(|mount| {
+        let rest = path.strip_prefix(mount.path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// The path of a URL, as mounts are named.

@@ -119,6 +119,8 @@ fn play_and_stop_reading(port: u16) -> TcpStream {
     let base = format!("rtsp://127.0.0.1:{port}/programme");
     let ask = |stream: &mut TcpStream, text: String| {
         stream.write_all(text.as_bytes()).unwrap();
+        // Head and body of an answer may come apart.
+        std::thread::sleep(Duration::from_millis(200));
         let mut answer = vec![0; 8192];
         let n = stream.read(&mut answer).unwrap();
         String::from_utf8_lossy(&answer[..n]).into_owned()

@@ -46,6 +46,12 @@ impl FeedFactory {
     }
 }
 
+/// Whether a mount of these feeds has something to play now.
+pub fn plays(video: &Feed, audio: &Feed) -> bool {
+    let packed = |feed: &Feed| feed.caps().as_ref().and_then(fragment_for).is_some();
+    packed(video) || packed(audio)
+}
+
 /// The fragment that packs what flows.
 fn fragment_for(caps: &gst::Caps) -> Option<&'static str> {
     let structure = caps.structure(0)?;
@@ -118,8 +124,11 @@ mod imp {
             let bin = gst::Bin::new();
             let picture = super::add(&bin, &plays.video, "video", 0);
             let sound = super::add(&bin, &plays.audio, "audio", u32::from(picture));
-            // Nothing flows: not found, for now.
-            (picture || sound).then(|| bin.upcast())
+            if !picture && !sound {
+                // Ended between the question whether it plays and this one.
+                tracing::debug!("a mount has nothing to play");
+            }
+            Some(bin.upcast())
         }
 
         fn media_configure(&self, media: &gst_rtsp_server::RTSPMedia) {
