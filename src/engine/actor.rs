@@ -111,7 +111,7 @@ impl Actor {
             .iter()
             .map(|source| source.pictures.clone())
             .collect();
-        let programme = Programme::start(&venue.programme, &timebase, pictures, scene)?;
+        let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
         let outputs = (venue.outputs.iter())
             .map(|config| {
                 let (video, audio) = (&programme.video, &programme.audio);
@@ -165,6 +165,7 @@ impl Actor {
         }
         self.seat(Media::Audio)?;
         self.seat(Media::Video)?;
+        self.programme.run()?;
         for source in &mut self.sources {
             source.start(now);
         }

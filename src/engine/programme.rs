@@ -94,10 +94,10 @@ pub struct Counters {
     pub dropped: u64,
 }
 
-/// The running programme. Dropped, it stops.
-#[derive(Debug)]
+/// The programme: built, then running. Dropped, it stops.
 pub struct Programme {
     shared: Arc<Shared>,
+    loops: Option<(PictureLoop, SoundLoop)>,
     /// The encoded picture.
     pub video: Arc<Feed>,
     /// The encoded sound.
@@ -106,14 +106,14 @@ pub struct Programme {
 }
 
 impl Programme {
-    /// Starts both threads. `sources` are all pictures of the venue: also those that no slot shows
-    /// are kept moving, so that a cut to them shows what is so now.
-    pub fn start(
+    /// A programme that does not run yet. `sources` are all pictures of the venue: also those that
+    /// no slot shows are kept moving, so that a cut to them shows what is so now.
+    pub fn new(
         config: &ProgrammeConfig,
         timebase: &Timebase,
         sources: Vec<Arc<Pictures>>,
         scene: Scene,
-    ) -> std::io::Result<Self> {
+    ) -> Self {
         let shared = Arc::new(Shared {
             scene: Mutex::new(Arc::new(scene)),
             mix: Mutex::new(Arc::default()),
@@ -141,20 +141,25 @@ impl Programme {
             timebase: timebase.clone(),
             mixer: Mixer::default(),
         };
-        let threads = vec![
-            std::thread::Builder::new()
-                .name("picture".into())
-                .spawn(|| picture.run())?,
-            std::thread::Builder::new()
-                .name("sound".into())
-                .spawn(|| sound.run())?,
-        ];
-        Ok(Self {
+        Self {
             shared,
+            loops: Some((picture, sound)),
             video,
             audio,
-            threads,
-        })
+            threads: Vec::new(),
+        }
+    }
+
+    /// Starts both threads, from the tick of now on; they end when the programme is dropped.
+    pub fn run(&mut self) -> std::io::Result<()> {
+        if let Some((picture, sound)) = self.loops.take() {
+            let thread = |name: &str| std::thread::Builder::new().name(name.into());
+            self.threads
+                .push(thread("picture").spawn(move || picture.run())?);
+            self.threads
+                .push(thread("sound").spawn(move || sound.run())?);
+        }
+        Ok(())
     }
 
     /// From the next tick on, the programme shows this.
@@ -226,6 +231,13 @@ fn tick_time(n: u64, rate: Rate) -> u64 {
     (numerator / u128::from(rate.numerator)) as u64
 }
 
+/// The first of an even series of times that is not past.
+fn first(now: gst::ClockTime, time_of: impl Fn(u64) -> u64) -> u64 {
+    let (now, step) = (now.nseconds(), time_of(1).max(1));
+    let near = (now / step).saturating_sub(1);
+    (near..).find(|n| time_of(*n) >= now).unwrap_or(near)
+}
+
 struct PictureLoop {
     shared: Arc<Shared>,
     timebase: Timebase,
@@ -240,7 +252,7 @@ struct PictureLoop {
 impl PictureLoop {
     fn run(mut self) {
         let mut painted = Vec::new();
-        let mut n = 0;
+        let mut n = first(self.timebase.now(), |n| tick_time(n, self.rate));
         while !self.shared.stop.load(Ordering::Relaxed) {
             let tick = tick_time(n, self.rate);
             self.timebase
@@ -249,9 +261,7 @@ impl PictureLoop {
             let behind = now.saturating_sub(tick);
             if behind > CATCH_UP {
                 // The machine slept: go on from now.
-                while tick_time(n, self.rate) < now {
-                    n += 1;
-                }
+                n = first(self.timebase.now(), |n| tick_time(n, self.rate));
                 continue;
             }
             let next = tick_time(n + 1, self.rate);
@@ -323,16 +333,14 @@ struct SoundLoop {
 impl SoundLoop {
     fn run(mut self) {
         let mut block = [[0.0f32; CHANNELS]; BLOCK];
-        let mut n: u64 = 0;
         let start_of = |n: u64| n * BLOCK as u64 * 1_000_000_000 / RATE;
+        let mut n = first(self.timebase.now(), start_of);
         while !self.shared.stop.load(Ordering::Relaxed) {
             let (start, end) = (start_of(n), start_of(n + 1));
             let due = end + SOUND_MARGIN;
             self.timebase.wait_until(gst::ClockTime::from_nseconds(due));
             if self.timebase.now().nseconds().saturating_sub(due) > CATCH_UP {
-                while start_of(n + 1) + SOUND_MARGIN < self.timebase.now().nseconds() {
-                    n += 1;
-                }
+                n = first(self.timebase.now(), start_of);
                 continue;
             }
             let inputs = self.shared.mix.lock().clone();
