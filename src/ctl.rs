@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Action, CtlArgs, Switch, TransitionArg, Verb};
 use crate::control::client::{AskError, Client};
-use crate::control::default_socket;
+use crate::control::find_socket;
 use crate::model::message::to_line;
 use crate::model::{Command, Reply, Request, Transition};
 
@@ -18,7 +18,7 @@ const NO_ENGINE: u8 = 3;
 
 /// Runs the command; the result goes to `out`, troubles to `err`.
 pub fn run(args: CtlArgs, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
-    let path = args.socket.clone().unwrap_or_else(default_socket);
+    let path = args.socket.clone().unwrap_or_else(find_socket);
     let result = Client::connect(&path).and_then(|client| converse(client, &args, out));
     match result {
         Ok(None) => ExitCode::SUCCESS,
@@ -28,7 +28,7 @@ pub fn run(args: CtlArgs, out: &mut impl Write, err: &mut impl Write) -> ExitCod
             ExitCode::from(REFUSED)
         }
         // Whoever read our output has gone: `regie ctl watch | head`.
-        Err(AskError::Broken(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+        Err(AskError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -48,23 +48,30 @@ fn converse(
     match client.ask(&request)? {
         Reply::Refused(refused) => {
             if args.json {
-                writeln!(out, "{}", to_line(&Reply::Refused(refused.clone())))?;
+                writeln!(out, "{}", to_line(&Reply::Refused(refused.clone())))
+                    .map_err(AskError::Output)?;
             }
             return Ok(Some(refused.message));
         }
-        Reply::Done if args.json => writeln!(out, "{}", to_line(&Reply::Done))?,
+        Reply::Done if args.json => {
+            writeln!(out, "{}", to_line(&Reply::Done)).map_err(AskError::Output)?
+        }
         Reply::Done => {}
-        Reply::Snapshot { snapshot } if args.json => writeln!(out, "{}", to_line(&snapshot))?,
-        Reply::Snapshot { snapshot } => write!(out, "{}", text::snapshot(&snapshot))?,
+        Reply::Snapshot { snapshot } if args.json => {
+            writeln!(out, "{}", to_line(&snapshot)).map_err(AskError::Output)?
+        }
+        Reply::Snapshot { snapshot } => {
+            write!(out, "{}", text::snapshot(&snapshot)).map_err(AskError::Output)?
+        }
     }
     if request == Request::Subscribe {
         loop {
-            out.flush()?;
+            out.flush().map_err(AskError::Output)?;
             let event = client.event()?;
             if args.json {
-                writeln!(out, "{}", to_line(&event))?;
+                writeln!(out, "{}", to_line(&event)).map_err(AskError::Output)?;
             } else if let Some(line) = text::event(&event) {
-                writeln!(out, "{line}")?;
+                writeln!(out, "{line}").map_err(AskError::Output)?;
             }
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod inlet;
 mod ledger;
 mod memory;
 mod mix;
+mod opening;
 mod output;
 mod pictures;
 mod pipeline;
@@ -21,6 +22,8 @@ mod report;
 mod samples;
 mod slate;
 mod source;
+mod stage;
+mod supervise;
 pub(crate) mod timebase;
 mod timeline;
 
@@ -33,8 +36,6 @@ use crate::service;
 use crate::venue::Venue;
 
 use note::Notes;
-
-pub(crate) use actor::refused_while_stopping;
 
 /// Longest wait, at the end, for connections to be closed.
 const CLOSE: Duration = Duration::from_secs(3);

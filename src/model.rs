@@ -1,6 +1,8 @@
 //! The words of regie as types: ids, layouts, the show, faults, and the messages of the control
 //! socket. Pure data: no GStreamer, no GTK, no input or output.
 
+#![deny(missing_docs)]
+
 pub mod fault;
 pub mod id;
 pub mod layout;

@@ -1,6 +1,6 @@
 //! The built-in RTSP server, for both directions: it plays `/programme` and `/source/<id>`, and
 //! takes RECORD at `/ingest/<id>`. It runs on a thread of its own with its own main context;
-//! clients are served on threads of the server's pool, so that one slow client holds up few.
+//! each client is served on a thread of the server's pool.
 
 mod access;
 mod listen;
@@ -22,8 +22,11 @@ use crate::engine::timebase::Timebase;
 use crate::ingest::{Registry, rtsp};
 use crate::model::MountPath;
 
-/// Threads that serve clients.
-const THREADS: i32 = 4;
+use mount::Readiness;
+
+/// Each client has a thread of its own: whoever waits, for a picture to describe or for a network to
+/// take it, holds up nobody else.
+const THREADS: i32 = -1;
 /// More clients than this are turned away.
 const MAX_SESSIONS: u32 = 400;
 /// Requests with a longer body are refused: an SDP is a few kilobytes.
@@ -181,14 +184,9 @@ impl Server {
             });
             // A mount is built of what flows; while nothing does it is not there.
             let described = mounted.clone();
-            client.connect_pre_describe_request(move |_, context| {
-                match find(&described, context) {
-                    Some(mount) if !mount::plays(&mount.video, &mount.audio) => {
-                        RTSPStatusCode::NotFound
-                    }
-                    _ => RTSPStatusCode::Ok,
-                }
-            });
+            client.connect_pre_describe_request(move |_, context| ready(&described, context));
+            let set_up = mounted.clone();
+            client.connect_pre_setup_request(move |_, context| ready(&set_up, context));
         });
         server
     }
@@ -216,6 +214,15 @@ fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
         context.iteration(true);
     }
     timer.destroy();
+}
+
+/// Whether the mount that a request is about can be built now.
+fn ready(mounts: &[Playable], context: &gst_rtsp_server::RTSPContext) -> RTSPStatusCode {
+    match find(mounts, context).map(|mount| mount::readiness(&mount.video, &mount.audio)) {
+        None | Some(Readiness::Ready) => RTSPStatusCode::Ok,
+        Some(Readiness::Soon) => RTSPStatusCode::ServiceUnavailable,
+        Some(Readiness::Nothing) => RTSPStatusCode::NotFound,
+    }
 }
 
 /// The mount that a request is about: its path, or one of its streams.

@@ -38,9 +38,36 @@ impl fmt::Debug for Secret {
 
 /// Remembers the key and the form it has inside a URL.
 fn learn(text: &str) {
-    let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let percent: String = (text.bytes())
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    // As a URL's path has it: only what must be is encoded.
+    let path = url::Url::parse("x://h/")
+        .ok()
+        .map_or(String::new(), |mut url| {
+            url.set_path(text);
+            url.path().trim_start_matches('/').to_owned()
+        });
+    let quoted = format!("{text:?}");
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let inner = |quoted: &str| quoted.trim_matches('"').to_owned();
+    let all = [
+        text.to_owned(),
+        form,
+        percent.to_lowercase(),
+        percent,
+        path,
+        inner(&quoted),
+        inner(&json),
+    ];
     let mut known = KNOWN.write();
-    for form in [text.to_owned(), encoded] {
+    for form in all {
         if !form.is_empty() && !known.contains(&form) {
             known.push(form);
         }
@@ -68,9 +95,11 @@ mod tests {
         let key = Secret::new("s3cr/t key");
         assert_eq!(format!("{key:?}"), MASK);
         assert_eq!(
-            redact("to rtmp://h/live/s3cr/t key and s3cr%2Ft+key"),
-            "to rtmp://h/live/••• and •••"
+            redact("to rtmp://h/live/s3cr/t key and s3cr%2Ft+key, s3cr/t%20key, s3cr%2Ft%20key"),
+            "to rtmp://h/live/••• and •••, •••, •••"
         );
+        Secret::new("a\"b\\c");
+        assert_eq!(redact(r#"{"k":"a\"b\\c"}"#), r#"{"k":"•••"}"#);
         assert_eq!(redact("nothing here"), "nothing here");
     }
 }

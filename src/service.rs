@@ -10,15 +10,31 @@ use crate::engine::note::{Note, Notes};
 use crate::model::Snapshot;
 use crate::secret::redact;
 
-/// SIGTERM and SIGINT end the engine in good order; a second one is the system's own.
+/// What the engine may take to end, before it is ended.
+const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// SIGTERM and SIGINT end the engine in good order. A second one ends it at once, and so does
+/// whatever holds it up for too long: a disk that does not answer, a driver that hangs.
 pub fn watch_signals(notes: Notes) -> std::io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
+            let mut asked = false;
             for signal in signals.forever() {
                 tracing::info!("asked to end (signal {signal})");
                 notes.send(Note::Shutdown);
+                if std::mem::replace(&mut asked, true) {
+                    std::process::exit(128 + signal);
+                }
+                let limit = std::thread::Builder::new().name("limit".into()).spawn(|| {
+                    std::thread::sleep(PATIENCE);
+                    tracing::error!("the engine does not end by itself");
+                    std::process::exit(1);
+                });
+                if let Err(error) = limit {
+                    tracing::warn!("nothing limits how long the end takes: {error}");
+                }
             }
         })?;
     Ok(())

@@ -107,7 +107,7 @@ kind = "test"
     look(relay).assert_colour(0.1, 0.5, Colour::SLIDE_RED);
     right.assert_running();
     open.assert_running();
-    assert!(engine.log().contains("right key") == false);
+    assert!(!engine.log().contains("right key"));
 }
 
 #[test]

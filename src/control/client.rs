@@ -25,6 +25,9 @@ pub enum AskError {
     /// It broke off.
     #[error("the engine broke off: {0}")]
     Broken(#[from] std::io::Error),
+    /// What was heard cannot be passed on.
+    #[error("the answer cannot be written: {0}")]
+    Output(#[source] std::io::Error),
     /// It speaks otherwise.
     #[error("the engine's answer is not understood: {0}")]
     Strange(#[from] serde_json::Error),

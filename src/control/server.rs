@@ -4,16 +4,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use crate::engine::note::{Cut, Note, Notes, Subscriber};
-use crate::engine::refused_while_stopping;
 use crate::model::message::to_line;
 use crate::model::{Refused, Reply, Request};
 
@@ -64,8 +63,10 @@ impl ControlServer {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(system)?;
         }
-        // Left behind by an engine that was killed.
-        let _ = std::fs::remove_file(path);
+        // Left behind by an engine that was killed. Anything else is somebody's.
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+            std::fs::remove_file(path).map_err(system)?;
+        }
         let listener = UnixListener::bind(path).map_err(system)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(system)?;
         std::thread::Builder::new()
@@ -154,6 +155,7 @@ fn serve(stream: &UnixStream, notes: &Notes) {
 
 fn read(stream: UnixStream, lines: &SyncSender<Arc<str>>, cut: &Arc<Cut>, notes: &Notes) {
     let mut reader = BufReader::new(stream);
+    let mut subscribed = false;
     loop {
         let mut line = String::new();
         match reader.by_ref().take(MAX_LINE).read_line(&mut line) {
@@ -176,26 +178,42 @@ fn read(stream: UnixStream, lines: &SyncSender<Arc<str>>, cut: &Arc<Cut>, notes:
         if line.is_empty() {
             continue;
         }
-        match Request::parse(line) {
-            Ok(Request::Subscribe) => notes.send(Note::Subscribe(Subscriber {
-                lines: lines.clone(),
-                cut: cut.clone(),
-            })),
+        let reply = match Request::parse(line) {
+            Ok(Request::Subscribe) if subscribed => Reply::Refused(Refused::new(
+                "subscribed",
+                "this connection has subscribed already",
+            )),
+            Ok(Request::Subscribe) => {
+                subscribed = true;
+                let (sender, done) = channel();
+                let subscriber = Subscriber {
+                    lines: lines.clone(),
+                    cut: cut.clone(),
+                };
+                notes.send(Note::Subscribe(subscriber, sender));
+                // The snapshot is queued by then, before any later reply.
+                if done.recv_timeout(ANSWER).is_err() {
+                    return;
+                }
+                continue;
+            }
             Ok(request) => {
                 let (sender, reply) = channel();
                 notes.send(Note::Request(request, sender));
-                let reply = reply
-                    .recv_timeout(ANSWER)
-                    .unwrap_or_else(|_| refused_while_stopping());
-                if !answer(lines, &reply) {
-                    return;
-                }
+                reply.recv_timeout(ANSWER).unwrap_or_else(|error| {
+                    Reply::Refused(match error {
+                        RecvTimeoutError::Disconnected => Refused::new("stopping", "the engine is ending"),
+                        RecvTimeoutError::Timeout => Refused::new(
+                            "slow",
+                            "no answer yet; the change may have been made, but it is not known to be on disk",
+                        ),
+                    })
+                })
             }
-            Err(refused) => {
-                if !answer(lines, &Reply::Refused(refused)) {
-                    return;
-                }
-            }
+            Err(refused) => Reply::Refused(refused),
+        };
+        if !answer(lines, &reply) {
+            return;
         }
     }
 }

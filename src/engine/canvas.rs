@@ -11,8 +11,8 @@ use crate::model::{Colour, Fit, PixelRect};
 
 use super::pictures::Picture;
 
-/// More frames than this are never under way: the encoder holds one or two.
-const MAX_CANVASES: usize = 6;
+/// More frames than this are never under way: the encoder's queue, and the one it reads.
+const MAX_CANVASES: usize = 12;
 
 /// What a slot shows in one frame.
 #[derive(Debug, Clone)]
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn a_frame_that_is_still_read_is_never_painted_over() {
         let mut easel = Easel::new(&info(VideoFormat::I420, 64, 64));
-        let kept: Vec<_> = (0..12u8)
+        let kept: Vec<_> = (0..20u8)
             .map(|i| {
                 let picture = halves(64, 64, 16 + i * 10, 16 + i * 10);
                 easel

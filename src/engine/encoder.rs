@@ -95,7 +95,9 @@ impl Codec {
         let bits = config.video_bitrate.bits_per_second();
         let kilobits = (bits / 1000).to_string();
         let interval = config.keyframe_interval.as_secs_f64() * config.framerate.as_f64();
-        let frames = (interval.round().max(1.0) as u32).to_string();
+        // What the encoders' properties take; a shorter distance harms nobody.
+        let most = if self == Self::Vaapi { 300.0 } else { 1024.0 };
+        let frames = (interval.round().clamp(1.0, most) as u32).to_string();
         let key = match self {
             Self::Nvenc | Self::Qsv => "gop-size",
             Self::Va | Self::X264 => "key-int-max",

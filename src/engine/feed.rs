@@ -4,11 +4,19 @@
 //! `push` runs on the streaming thread that made the buffer. It never waits for a consumer: one
 //! whose queue is full loses its frames up to the next keyframe, and the loss is counted. (The
 //! ready-made fan-out of gstreamer-utils goes on with a frame whose reference is lost.)
+//!
+//! One lock, held while buffers are queued at the consumers' appsrcs. Queueing neither blocks nor
+//! calls back, and without the lock a newcomer's past could mix with what is pushed meanwhile.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
+
+/// More of the past is never kept.
+const MAX_HISTORY: usize = 16 << 20;
 
 /// Picture or sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +31,8 @@ pub enum Media {
 #[derive(Debug)]
 pub struct Feed {
     media: Media,
+    /// Whether the pictures since the last keyframe are kept for newcomers.
+    keeps: bool,
     state: Mutex<FeedState>,
     pushed: AtomicU64,
     keyframe_wanted: AtomicBool,
@@ -30,8 +40,12 @@ pub struct Feed {
 
 #[derive(Debug, Default)]
 struct FeedState {
-    caps: Option<gst::Caps>,
-    consumers: Arc<[Arc<Consumer>]>,
+    /// What flows, and since when that is known.
+    caps: Option<(gst::Caps, Instant)>,
+    consumers: Vec<Arc<Consumer>>,
+    /// From the last keyframe on; empty where nothing is kept.
+    history: VecDeque<gst::Buffer>,
+    history_bytes: usize,
 }
 
 /// Opens when the first keyframe passes, so that sound does not start before the picture.
@@ -57,10 +71,21 @@ pub struct Subscription {
 }
 
 impl Feed {
-    /// A feed without caps and consumers.
+    /// A feed whose encoder makes a keyframe when it is asked to.
     pub fn new(media: Media) -> Arc<Self> {
+        Self::build(media, false)
+    }
+
+    /// A feed whose encoder cannot be asked: the pictures since the last keyframe are kept, and are
+    /// what a newcomer starts with.
+    pub fn with_history(media: Media) -> Arc<Self> {
+        Self::build(media, true)
+    }
+
+    fn build(media: Media, keeps: bool) -> Arc<Self> {
         Arc::new(Self {
             media,
+            keeps,
             state: Mutex::default(),
             pushed: AtomicU64::new(0),
             keyframe_wanted: AtomicBool::new(false),
@@ -69,7 +94,16 @@ impl Feed {
 
     /// What flows, once that is known; `None` again when the sender has gone.
     pub fn caps(&self) -> Option<gst::Caps> {
-        self.state.lock().caps.clone()
+        self.state
+            .lock()
+            .caps
+            .as_ref()
+            .map(|(caps, _)| caps.clone())
+    }
+
+    /// Since when it is known what flows.
+    pub fn known_since(&self) -> Option<Instant> {
+        self.state.lock().caps.as_ref().map(|(_, since)| *since)
     }
 
     /// Buffers pushed since the start.
@@ -79,33 +113,40 @@ impl Feed {
 
     /// Announces what flows from now on.
     pub fn set_caps(&self, caps: Option<gst::Caps>) {
-        let consumers = {
-            let mut state = self.state.lock();
-            if state.caps == caps {
-                return;
-            }
-            state.caps.clone_from(&caps);
-            state.consumers.clone()
+        let mut state = self.state.lock();
+        let same = match (&state.caps, &caps) {
+            (Some((old, _)), Some(new)) => old == new,
+            (None, None) => true,
+            _ => false,
         };
-        if caps.is_some() {
-            for consumer in consumers.iter() {
-                consumer.appsrc.set_caps(caps.as_ref());
+        if same {
+            return;
+        }
+        state.forget();
+        if let Some(caps) = &caps {
+            for consumer in &state.consumers {
+                consumer.appsrc.set_caps(Some(caps));
                 consumer.restart(self.media);
             }
         }
+        state.caps = caps.map(|caps| (caps, Instant::now()));
     }
 
     /// Gives the buffer to every consumer that can take it.
     pub fn push(&self, buffer: &gst::Buffer) {
-        let consumers = self.state.lock().consumers.clone();
-        for consumer in consumers.iter() {
+        let mut state = self.state.lock();
+        if self.keeps {
+            state.remember(buffer);
+        }
+        for consumer in &state.consumers {
             consumer.offer(self.media, buffer);
         }
+        drop(state);
         self.pushed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds a consumer. It gets buffers from the next keyframe on; where `gate` is given, video
-    /// opens it then and audio waits for that.
+    /// Adds a consumer. It gets buffers from a keyframe on: the last one where that is kept, else
+    /// the next. Where `gate` is given, video opens it then and audio waits for that.
     pub fn subscribe(
         self: &Arc<Self>,
         appsrc: gst_app::AppSrc,
@@ -124,14 +165,15 @@ impl Feed {
             waiting: AtomicBool::new(self.media == Media::Video),
             lost: AtomicU64::new(0),
         });
-        let caps = {
+        {
             let mut state = self.state.lock();
-            let all = state.consumers.iter().cloned().chain([consumer.clone()]);
-            state.consumers = all.collect();
-            state.caps.clone()
-        };
-        if let Some(caps) = caps {
-            consumer.appsrc.set_caps(Some(&caps));
+            if let Some((caps, _)) = &state.caps {
+                consumer.appsrc.set_caps(Some(caps));
+            }
+            for buffer in &state.history {
+                consumer.offer(self.media, buffer);
+            }
+            state.consumers.push(consumer.clone());
         }
         self.request_keyframe();
         Subscription {
@@ -151,6 +193,31 @@ impl Feed {
     }
 }
 
+impl FeedState {
+    fn remember(&mut self, buffer: &gst::Buffer) {
+        if is_keyframe(buffer) {
+            self.forget();
+        } else if self.history.is_empty() {
+            return;
+        }
+        self.history_bytes += buffer.size();
+        if self.history_bytes > MAX_HISTORY {
+            self.forget();
+        } else {
+            self.history.push_back(buffer.clone());
+        }
+    }
+
+    fn forget(&mut self) {
+        self.history.clear();
+        self.history_bytes = 0;
+    }
+}
+
+fn is_keyframe(buffer: &gst::Buffer) -> bool {
+    !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
+}
+
 impl Consumer {
     fn restart(&self, media: Media) {
         if media == Media::Video {
@@ -161,8 +228,7 @@ impl Consumer {
     fn offer(&self, media: Media, buffer: &gst::Buffer) {
         match media {
             Media::Video => {
-                let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                if self.waiting.load(Ordering::Relaxed) && !keyframe {
+                if self.waiting.load(Ordering::Relaxed) && !is_keyframe(buffer) {
                     self.lost.fetch_add(1, Ordering::Relaxed);
                     return;
                 }
@@ -207,8 +273,9 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut state = self.feed.state.lock();
-        let rest = (state.consumers.iter()).filter(|other| !Arc::ptr_eq(other, &self.consumer));
-        state.consumers = rest.cloned().collect();
+        state
+            .consumers
+            .retain(|other| !Arc::ptr_eq(other, &self.consumer));
     }
 }
 
@@ -292,6 +359,21 @@ mod tests {
         drop(place);
         feed.push(&frame(2000, true));
         assert_eq!(queued(&appsrc), left, "it has left");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+
+    #[test]
+    fn a_newcomer_starts_with_the_last_keyframe_where_none_can_be_asked_for() {
+        let feed = Feed::with_history(Media::Video);
+        for i in 0..25 {
+            feed.push(&frame(i * 100, i % 10 == 0));
+        }
+        let (pipeline, appsrc) = stuck();
+        let place = feed.subscribe(appsrc.clone(), gst::ClockTime::from_seconds(5), None);
+        feed.push(&frame(2500, false));
+        // Frames 20 to 25; one of them is on its way.
+        assert_eq!(queued(&appsrc), 5);
+        assert_eq!(place.lost(), 0);
         pipeline.set_state(gst::State::Null).unwrap();
     }
 }

@@ -71,6 +71,18 @@ pub enum FragmentError {
         /// The name that was looked for.
         element: String,
     },
+    /// The property does not take the value.
+    #[error("pipelines/{name}.launch: {element}.{property} does not take {value:?}")]
+    BadValue {
+        /// The fragment.
+        name: String,
+        /// The element.
+        element: String,
+        /// The property.
+        property: String,
+        /// The value.
+        value: String,
+    },
     /// The element lacks a property that regie sets.
     #[error("pipelines/{name}.launch: element {element} has no property \"{property}\"")]
     NoProperty {
@@ -181,15 +193,30 @@ impl Fragment {
     /// text.
     pub fn set(&self, element: &str, property: &str, value: &str) -> Result<(), FragmentError> {
         let found: gst::Element = self.element(element)?;
-        if found.find_property(property).is_none() {
+        let Some(spec) = found.find_property(property) else {
             return Err(FragmentError::NoProperty {
                 name: self.name.clone(),
                 element: element.to_owned(),
                 property: property.to_owned(),
             });
+        };
+        // Text is taken as it is: quotes in a key are the key's.
+        if spec.value_type() == glib::Type::STRING {
+            found.set_property(property, value);
+            return Ok(());
         }
-        found.set_property_from_str(property, value);
-        Ok(())
+        match glib::Value::deserialize_with_pspec(value, &spec) {
+            Ok(value) => {
+                found.set_property_from_value(property, &value);
+                Ok(())
+            }
+            Err(_) => Err(FragmentError::BadValue {
+                name: self.name.clone(),
+                element: element.to_owned(),
+                property: property.to_owned(),
+                value: value.to_owned(),
+            }),
+        }
     }
 
     /// The elements of a fragment that is one straight line, from source to sink, taken out of

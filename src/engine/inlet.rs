@@ -27,6 +27,8 @@ pub struct Inlet {
     pub audio: Arc<Feed>,
     /// Running time of the last arrival, in nanoseconds; 0: none yet.
     last: AtomicU64,
+    /// Grows with every [`Inlet::reset`]: whoever flows through one has to announce itself again.
+    epoch: AtomicU64,
 }
 
 impl Inlet {
@@ -35,15 +37,17 @@ impl Inlet {
         Arc::new(Self {
             timebase: timebase.clone(),
             timeline: Mutex::default(),
-            video: Feed::new(Media::Video),
+            video: Feed::with_history(Media::Video),
             audio: Feed::new(Media::Audio),
             last: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
         })
     }
 
     /// A session begins or ends: timestamps start anew, nothing is known of what flows.
     pub fn reset(&self) {
         *self.timeline.lock() = Timeline::default();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
         self.video.set_caps(None);
         self.audio.set_caps(None);
     }
@@ -58,6 +62,17 @@ impl Inlet {
     /// Every stream that the element comes up with goes into the source; RTP by way of a parsebin.
     /// `paced` lets each frame in at its own time rather than when it is there.
     pub fn follow(self: &Arc<Self>, element: &gst::Element, paced: bool) {
+        self.follow_unpacked(element, paced, false);
+    }
+
+    /// The same for a parsebin that is fed with RTP in real time.
+    pub fn follow_unpacked_rtp(self: &Arc<Self>, parsebin: &gst::Element) {
+        self.follow_unpacked(parsebin, false, true);
+    }
+
+    /// The same for an element whose streams have been `unpacked` already: what is still RTP then,
+    /// such as a camera's events, is nothing that can be unpacked here.
+    fn follow_unpacked(self: &Arc<Self>, element: &gst::Element, paced: bool, unpacked: bool) {
         let inlet = self.clone();
         element.connect_pad_added(move |element, pad| {
             let parent = element
@@ -66,7 +81,7 @@ impl Inlet {
             let Some(parent) = parent.filter(|_| pad.direction() == gst::PadDirection::Src) else {
                 return;
             };
-            if let Err(error) = inlet.take_stream(pad, &parent, paced) {
+            if let Err(error) = inlet.take_stream(pad, &parent, paced, unpacked) {
                 tracing::warn!("a stream of {} is not taken: {error}", element.name());
             }
         });
@@ -77,15 +92,16 @@ impl Inlet {
         pad: &gst::Pad,
         parent: &gst::Bin,
         paced: bool,
+        unpacked: bool,
     ) -> Result<(), glib::BoolError> {
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let name = caps
             .structure(0)
             .map_or("", |structure| structure.name().as_str());
         let mut chain = Vec::new();
-        if name.starts_with("application/x-rtp") {
+        if name.starts_with("application/x-rtp") && !unpacked {
             let parse = gst::ElementFactory::make("parsebin").build()?;
-            self.follow(&parse, paced);
+            self.follow_unpacked(&parse, paced, true);
             chain.push(parse);
         } else if let Some(media) = media_of(name) {
             let sink = gst_app::AppSink::builder().wait_on_eos(false).build();
@@ -98,7 +114,7 @@ impl Inlet {
             self.listen(media, &sink);
             chain.push(sink.upcast());
         } else {
-            // Subtitles and data: taken and forgotten.
+            // Subtitles, events, data: taken and forgotten.
             chain.push(
                 gst::ElementFactory::make("fakesink")
                     .property("async", false)
@@ -119,16 +135,18 @@ impl Inlet {
 
     fn listen(self: &Arc<Self>, media: Media, sink: &gst_app::AppSink) {
         let inlet = self.clone();
-        let mut known: Option<gst::Caps> = None;
+        let mut known: Option<(gst::Caps, u64)> = None;
         sink.set_callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if let Some(caps) = sample.caps()
-                        && known.as_deref() != Some(caps)
-                    {
-                        known = Some(caps.to_owned());
-                        inlet.feed(media).set_caps(known.clone());
+                    let epoch = inlet.epoch.load(Ordering::SeqCst);
+                    let is_known = |caps: &gst::CapsRef| {
+                        (known.as_ref()).is_some_and(|(own, of)| **own == *caps && *of == epoch)
+                    };
+                    if let Some(caps) = sample.caps().filter(|caps| !is_known(caps)) {
+                        inlet.feed(media).set_caps(Some(caps.to_owned()));
+                        known = Some((caps.to_owned(), epoch));
                     }
                     inlet.take(media, &sample);
                     Ok(gst::FlowSuccess::Ok)

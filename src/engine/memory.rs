@@ -71,9 +71,8 @@ fn set_aside(path: &Path, reason: String) -> Recalled {
 }
 
 impl Memory {
-    /// Starts the writing thread for `directory`, which is made if it is not there.
+    /// Starts the writing thread for `directory`, which is made when it is first needed.
     pub fn start(directory: PathBuf, notes: Notes) -> std::io::Result<Self> {
-        std::fs::create_dir_all(&directory)?;
         let (queue, writes) = channel();
         let thread = std::thread::Builder::new()
             .name("memory".into())
@@ -125,6 +124,7 @@ fn run(directory: &Path, writes: &Receiver<Entry>, notes: &Notes) {
 
 fn write(directory: &Path, show: &ShowState) -> std::io::Result<()> {
     let text = serde_json::to_string_pretty(show)?;
+    std::fs::create_dir_all(directory)?;
     let (path, new) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
     let mut file = File::create(&new)?;
     file.write_all(text.as_bytes())?;

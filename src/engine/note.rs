@@ -13,8 +13,9 @@ use super::pipeline::PipeNote;
 pub enum Note {
     /// A client wants something; the reply goes back by the sender.
     Request(Request, Sender<Reply>),
-    /// A client wants the snapshot and then every event, as lines.
-    Subscribe(Subscriber),
+    /// A client wants the snapshot and then every event, as lines; it is told when the snapshot has
+    /// been queued.
+    Subscribe(Subscriber, Sender<()>),
     /// A pipeline of run `.1` of a source.
     Source(SourceId, u64, SourceNote),
     /// Somebody pushes to a source, or no longer does.
@@ -43,10 +44,10 @@ pub enum SourceNote {
 /// At the front door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublisherNote {
-    /// A publisher has the place.
-    Arrived,
-    /// It has left it.
-    Left,
+    /// A publisher has the place; its session's number.
+    Arrived(u64),
+    /// The publisher of that session has left it.
+    Left(u64),
     /// Somebody was turned away, for this reason.
     Refused(String),
 }

@@ -14,13 +14,12 @@ use super::feed::{Feed, Gate, Subscription};
 use super::fragment::{Fragment, FragmentError};
 use super::note::{Note, Notes};
 use super::pipeline::{Pipe, PipeNote};
-use super::source::pause;
 use super::timebase::Timebase;
 
 /// Encoded frames that may wait for the peer: the watchdog acts long before.
 const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 /// A peer that has not let us publish after so long is given up.
-const CONNECT: Duration = Duration::from_secs(6);
+const CONNECT: Duration = Duration::from_secs(5);
 /// A peer that takes nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(3);
 /// A session that lasted so long was a good one: the next failure starts with a quick retry.
@@ -28,6 +27,17 @@ const GOOD: Duration = Duration::from_secs(10);
 /// FLV tags that have left before the peer counts as one that takes them: the sink holds the first
 /// until it is connected.
 const TAGS: u64 = 3;
+
+/// Time between attempt `n` (from 1 on) and the next: at once, then up to 5 s.
+fn pause(attempt: u32) -> Duration {
+    match attempt {
+        0 | 1 => Duration::ZERO,
+        2 => Duration::from_millis(500),
+        3 => Duration::from_secs(1),
+        4 => Duration::from_secs(2),
+        _ => Duration::from_secs(4),
+    }
+}
 
 /// Life of one output. Only the engine thread changes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +107,8 @@ pub struct Output {
     session: Option<Session>,
     run: u64,
     attempt: u32,
+    /// When the last attempt began.
+    tried: Instant,
     last_reason: String,
     /// A failure that nobody has been told of.
     failed: bool,
@@ -126,6 +138,7 @@ impl Output {
             session: None,
             run: 0,
             attempt: 0,
+            tried: Instant::now(),
             last_reason: String::new(),
             failed: false,
             reconnects: 0,
@@ -212,6 +225,7 @@ impl Output {
 
     fn connect(&mut self, now: Instant) {
         self.run += 1;
+        self.tried = now;
         self.state = OutputState::Connecting { since: now };
         match self.open(now) {
             Ok(session) => self.session = Some(session),
@@ -219,19 +233,18 @@ impl Output {
         }
     }
 
-    /// Where to, with the key: for the sink's eyes only.
-    fn location(&self) -> String {
-        let mut location = self.config.uri.as_str().trim_end_matches('/').to_owned();
-        if let Some(key) = &self.config.key {
-            location.push('/');
-            location.push_str(key.reveal());
-        }
-        location
-    }
-
     fn open(&self, now: Instant) -> Result<Session, FragmentError> {
         let fragment = Fragment::pipeline("output-rtmp")?;
-        fragment.set("out", "location", &self.location())?;
+        let base = self.config.uri.as_str().trim_end_matches('/');
+        match &self.config.key {
+            Some(key) => {
+                // The key is the stream's name as it is: in a URL, some of its characters would
+                // mean something.
+                fragment.set("out", "location", &format!("{base}/key"))?;
+                fragment.set("out", "stream", key.reveal())?;
+            }
+            None => fragment.set("out", "location", base)?,
+        }
         if !self.config.tls_verify {
             fragment.set("out", "tls-validation-flags", "0")?;
         }
@@ -286,8 +299,9 @@ impl Output {
         self.close();
         self.last_reason = reason;
         self.failed = true;
+        // Attempts are so far apart, and not the end of one from the beginning of the next.
         self.state = OutputState::Waiting {
-            until: now + pause(self.attempt),
+            until: (self.tried + pause(self.attempt)).max(now),
         };
     }
 
@@ -343,17 +357,38 @@ impl Output {
 fn count(pad: &gst::Pad, meter: Arc<Meter>) {
     /// First byte of an FLV tag with pictures.
     const VIDEO_TAG: u8 = 9;
+    /// `AVCPacketType` of pictures (Adobe's FLV specification 10.1, E.4.3.1).
+    const PICTURES: u8 = 1;
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer() {
             meter.tags.fetch_add(1, Ordering::Relaxed);
             meter
                 .bytes
                 .fetch_add(buffer.size() as u64, Ordering::Relaxed);
-            let mut first = [0u8];
-            if buffer.copy_to_slice(0, &mut first).is_ok() && first[0] == VIDEO_TAG {
+            // Tag header, then codec, then the kind of packet: the first tag carries no picture.
+            let mut head = [0u8; 13];
+            let read = buffer.copy_to_slice(0, &mut head).is_ok();
+            if read && head[0] == VIDEO_TAG && head[12] == PICTURES {
                 meter.video_tags.fetch_add(1, Ordering::Relaxed);
             }
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_at_once_then_never_more_than_five_seconds_apart() {
+        assert_eq!(pause(1), Duration::ZERO);
+        let pauses: Vec<_> = (1..50).map(pause).collect();
+        assert!(pauses.is_sorted());
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| *pause < CONNECT && *pause <= Duration::from_secs(5))
+        );
+    }
 }

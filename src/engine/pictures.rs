@@ -72,6 +72,9 @@ struct State {
     /// The current picture stays for ever.
     still: bool,
     last_tick: u64,
+    /// Something has been pushed since the last tick, and the last tick before which that was so.
+    pushed: bool,
+    pushed_tick: u64,
 }
 
 impl Pictures {
@@ -90,8 +93,9 @@ impl Pictures {
             }
             state.bytes += picture.info.size();
             state.queue.push_back(picture);
-            while state.queue.len() > MAX_PICTURES || state.bytes > MAX_BYTES {
-                dropped.extend(state.pop_front());
+            state.pushed = true;
+            if state.queue.len() > MAX_PICTURES || state.bytes > MAX_BYTES {
+                state.thin(&mut dropped);
             }
         }
         self.pushed.fetch_add(1, Ordering::Relaxed);
@@ -129,6 +133,9 @@ impl Pictures {
         }
         if state.last_tick != tick {
             state.last_tick = tick;
+            if std::mem::take(&mut state.pushed) {
+                state.pushed_tick = tick;
+            }
             let due = |picture: &Picture| picture.captured + shift;
             // Skip what a later picture has overtaken.
             while state.queue.len() > 1 && due(&state.queue[1]) + pacing.tolerance <= tick {
@@ -143,9 +150,13 @@ impl Pictures {
                 dropped.extend(std::mem::replace(&mut state.current, next));
             }
         }
-        let shown = state.current.as_ref();
-        let over = shown.is_none_or(|p| p.captured + shift + pacing.hold < tick);
-        if over {
+        // Held from when it was due, or from when the last one came, whatever is later: a picture
+        // that is late is no loss.
+        let held = state
+            .current
+            .as_ref()
+            .map(|p| (p.captured + shift).max(state.pushed_tick));
+        if held.is_some_and(|since| since + pacing.hold < tick) {
             dropped.extend(state.current.take());
         }
         let answer = state.current.clone();
@@ -156,6 +167,19 @@ impl Pictures {
 }
 
 impl State {
+    /// Drops every second picture that waits: too many for the memory they may have.
+    fn thin(&mut self, dropped: &mut Vec<Picture>) {
+        let all = std::mem::take(&mut self.queue);
+        for (n, picture) in all.into_iter().enumerate() {
+            if n % 2 == 0 {
+                self.queue.push_back(picture);
+            } else {
+                self.bytes -= picture.info.size();
+                dropped.push(picture);
+            }
+        }
+    }
+
     fn pop_front(&mut self) -> Option<Picture> {
         let picture = self.queue.pop_front()?;
         self.bytes -= picture.info.size();
@@ -295,6 +319,22 @@ mod tests {
             pictures.push(picture(i * 33));
         }
         assert!(pictures.state.lock().queue.len() <= MAX_PICTURES);
+    }
+
+    #[test]
+    fn late_pictures_are_shown_all_the_same() {
+        let all = shown(60, |tick| vec![tick - 990]);
+        assert!(all.iter().all(Option::is_some), "{all:?}");
+    }
+
+    #[test]
+    fn a_full_queue_keeps_what_is_due_next() {
+        let pictures = Pictures::default();
+        pictures.set_delay(60_000 * MS);
+        for i in 0..1000 {
+            pictures.push(picture(i * 33));
+        }
+        assert_eq!(pictures.at(60_015 * MS, PACING).unwrap().captured, 0);
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub const HOLD: Duration = Duration::from_millis(700);
 /// nobody hears.
 const SOUND_MARGIN: u64 = 40_000_000;
 /// Raw frames that may wait for the encoder; one more is dropped.
-const ENCODER_QUEUE: u64 = 3;
+const ENCODER_QUEUE: u64 = 10;
+/// Blocks of sound that may wait for the encoder, a second's worth.
+const SOUND_QUEUE: u64 = 48;
 /// Keyframes that were asked for come at most this often.
 const KEYFRAME_PAUSE: u64 = 500_000_000;
 /// After a standstill of the machine, frames older than this are not made up for.
@@ -231,11 +233,23 @@ fn tick_time(n: u64, rate: Rate) -> u64 {
     (numerator / u128::from(rate.numerator)) as u64
 }
 
+/// Running time of a block of sound, in nanoseconds.
+fn block_time(n: u64) -> u64 {
+    (u128::from(n) * BLOCK as u128 * 1_000_000_000 / u128::from(RATE)) as u64
+}
+
 /// The first of an even series of times that is not past.
 fn first(now: gst::ClockTime, time_of: impl Fn(u64) -> u64) -> u64 {
     let (now, step) = (now.nseconds(), time_of(1).max(1));
-    let near = (now / step).saturating_sub(1);
-    (near..).find(|n| time_of(*n) >= now).unwrap_or(near)
+    // The step is rounded: over years an estimate by it is far off, each next one less so.
+    let mut n = now / step;
+    while n > 0 && time_of(n) >= now {
+        n = n.saturating_sub((time_of(n) - now) / step + 1);
+    }
+    while time_of(n) < now {
+        n += 1;
+    }
+    n
 }
 
 struct PictureLoop {
@@ -333,7 +347,7 @@ struct SoundLoop {
 impl SoundLoop {
     fn run(mut self) {
         let mut block = [[0.0f32; CHANNELS]; BLOCK];
-        let start_of = |n: u64| n * BLOCK as u64 * 1_000_000_000 / RATE;
+        let start_of = block_time;
         let mut n = first(self.timebase.now(), start_of);
         while !self.shared.stop.load(Ordering::Relaxed) {
             let (start, end) = (start_of(n), start_of(n + 1));
@@ -351,7 +365,8 @@ impl SoundLoop {
     }
 
     fn send(&self, block: &[[f32; CHANNELS]], start: u64, duration: u64) {
-        let Some(input) = self.shared.audio_in.lock().clone() else {
+        let input = self.shared.audio_in.lock().clone();
+        let Some(input) = input.filter(|input| input.current_level_buffers() < SOUND_QUEUE) else {
             return;
         };
         let mut bytes = Vec::with_capacity(size_of_val(block));
@@ -371,6 +386,14 @@ impl SoundLoop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sound_goes_on_for_years() {
+        let year = 365 * 86_400 * 1_000_000_000;
+        let n = first(gst::ClockTime::from_nseconds(10 * year), block_time);
+        assert!(block_time(n) >= 10 * year && block_time(n) - 10 * year < 22_000_000);
+        assert!(block_time(n + 1) > block_time(n));
+    }
 
     #[test]
     fn ticks_do_not_drift() {

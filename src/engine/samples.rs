@@ -11,6 +11,8 @@ pub const RATE: u64 = 48_000;
 pub const CHANNELS: usize = 2;
 /// Sample frames held: the longest delay of a source and what waits to be mixed.
 const CAPACITY: usize = 4 * RATE as usize;
+/// Sample frames (5 ms) over which a seam is faded.
+const FADE: usize = 240;
 /// A buffer within this many sample frames (40 ms) of where the last one ended follows it without
 /// a seam: timestamps jitter, sound does not.
 const SEAM: u64 = RATE / 25;
@@ -43,27 +45,65 @@ impl Default for Samples {
     }
 }
 
+impl State {
+    /// Prepares to go on at `wanted`; `before` becomes what the next samples are faded in from,
+    /// where there is something.
+    fn seam(&mut self, wanted: u64, before: &mut [[f32; CHANNELS]; FADE]) -> bool {
+        let place = |index: u64| (index % CAPACITY as u64) as usize;
+        let known = self.start..self.end;
+        if wanted >= self.start && wanted < self.end {
+            // Back: over what is there.
+            for (i, old) in before.iter_mut().enumerate() {
+                if known.contains(&(wanted + i as u64)) {
+                    *old = self.ring[place(wanted + i as u64)];
+                }
+            }
+        } else if !known.is_empty() && wanted > self.end && wanted - self.end < CAPACITY as u64 {
+            // A gap: what was there dies away, then silence.
+            let last = self.ring[place(self.end - 1)];
+            for index in self.end..wanted {
+                let faded = 1.0 - (index - self.end + 1) as f32 / FADE as f32;
+                self.ring[place(index)] = last.map(|sample| sample * faded.max(0.0));
+            }
+        } else {
+            // Nothing there, or too far for one ring.
+            self.start = wanted;
+            self.end = wanted;
+            return false;
+        }
+        self.end = wanted;
+        true
+    }
+}
+
 /// The index of the sample frame at a running time in nanoseconds.
 pub fn index_at(nanoseconds: u64) -> u64 {
     (u128::from(nanoseconds) * u128::from(RATE) / 1_000_000_000) as u64
 }
 
 impl Samples {
-    /// Writes interleaved stereo samples captured from `nanoseconds` of running time on.
+    /// Writes interleaved stereo samples captured from `nanoseconds` of running time on. Where they
+    /// do not follow what is there, the seam is faded: a gap is silence, and what is written again
+    /// takes the place of what was there.
     pub fn write(&self, nanoseconds: u64, interleaved: &[f32]) {
-        let mut state = self.state.lock();
-        let wanted = index_at(nanoseconds);
-        if wanted.abs_diff(state.end) > SEAM {
-            // A gap or a step back: what was there no longer counts.
-            state.start = wanted;
-            state.end = wanted;
-        }
         let (frames, _) = interleaved.as_chunks::<CHANNELS>();
         let frames = &frames[frames.len().saturating_sub(CAPACITY)..];
-        let at = (state.end % CAPACITY as u64) as usize;
-        let first = frames.len().min(CAPACITY - at);
-        state.ring[at..at + first].copy_from_slice(&frames[..first]);
-        state.ring[..frames.len() - first].copy_from_slice(&frames[first..]);
+        let mut state = self.state.lock();
+        let wanted = index_at(nanoseconds);
+        let near = wanted.abs_diff(state.end) <= SEAM;
+        let mut before = [[0.0; CHANNELS]; FADE];
+        let fades = !near && state.seam(wanted, &mut before);
+        for (i, frame) in frames.iter().enumerate() {
+            let mut frame = *frame;
+            if fades && i < FADE {
+                let t = (i + 1) as f32 / FADE as f32;
+                for (new, old) in frame.iter_mut().zip(before[i]) {
+                    *new = old + (*new - old) * t;
+                }
+            }
+            let at = ((state.end + i as u64) % CAPACITY as u64) as usize;
+            state.ring[at] = frame;
+        }
         state.end += frames.len() as u64;
         state.start = state.start.max(state.end.saturating_sub(CAPACITY as u64));
         self.written.fetch_add(1, Ordering::Relaxed);
@@ -133,9 +173,32 @@ mod tests {
         let mut out = [[0.0; 2]; 960];
         assert_eq!(samples.read(48_000, &mut out), 0..960);
         assert_eq!(out[500][0], 500.0);
+        // A gap within the ring is silence, and what came before it stays.
         samples.write(2000 * MS, &ramp(0, 480));
-        assert_eq!(samples.read(48_000, &mut out), 0..0, "the old is gone");
-        assert_eq!(samples.read(96_000, &mut out), 0..480);
+        assert_eq!(samples.read(48_000, &mut out), 0..960);
+        assert_eq!(out[500][0], 500.0);
+        assert_eq!(samples.read(96_000 - 480, &mut out), 0..960);
+        assert_eq!(out[400][0], 0.0);
+        assert_eq!(out[480 + 300][0], 300.0);
+        // One beyond it leaves nothing.
+        samples.write(20_000 * MS, &ramp(0, 480));
+        assert_eq!(samples.read(96_000, &mut out), 0..0, "the old is gone");
+        assert_eq!(samples.read(960_000, &mut out), 0..480);
+    }
+
+    #[test]
+    fn a_step_back_takes_the_place_of_what_was_there_and_keeps_the_rest() {
+        let samples = Samples::default();
+        samples.write(1000 * MS, &ramp(0, 9600));
+        samples.write(1100 * MS, &ramp(20_000, 480));
+        let mut out = [[0.0; 2]; 960];
+        assert_eq!(
+            samples.read(48_000, &mut out),
+            0..960,
+            "not mixed yet, not lost"
+        );
+        assert_eq!(samples.read(52_800, &mut out), 0..480);
+        assert_eq!(out[400][0], 20_400.0);
     }
 
     #[test]

@@ -23,17 +23,25 @@ use super::timebase::Timebase;
 /// A connection that gives nothing for so long is built anew.
 const GIVE_UP: Duration = Duration::from_secs(4);
 /// Nothing came of a connection for so long: build it anew.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
+/// A source that has been live for so long is a good one: after that, attempts start quickly again.
+const GOOD: Duration = Duration::from_secs(5);
+/// Decoders that have worked for so long after a trouble are well again.
+const CURED: Duration = Duration::from_secs(2);
 
-/// Pause before attempt `n` (from 1 on): at once, then up to 5 s apart.
-pub fn pause(attempt: u32) -> Duration {
+/// Time between attempt `n` (from 1 on) to fetch a source and the next: short enough for it to be
+/// back within a second of its server's return.
+fn pause(attempt: u32) -> Duration {
     match attempt {
-        0 | 1 => Duration::ZERO,
-        2 => Duration::from_millis(500),
-        3 => Duration::from_secs(1),
-        4 => Duration::from_secs(2),
-        _ => Duration::from_secs(4),
+        0 | 1 => Duration::from_millis(50),
+        2 => Duration::from_millis(400),
+        _ => Duration::from_millis(800),
     }
+}
+
+/// Time before decoders are built anew for the `n`th time without success.
+fn decoder_pause(attempt: u32) -> Duration {
+    Duration::from_millis(500 << attempt.min(3))
 }
 
 /// Life of one source. Only the engine thread changes it.
@@ -110,7 +118,15 @@ pub struct Source {
     video: Option<Decoder>,
     audio: Option<Decoder>,
     decoders_due: Option<Instant>,
+    decoder_attempt: u32,
+    /// The last trouble with a decoder, until it is over.
+    decoder_broke: Option<Instant>,
     attempt: u32,
+    /// When the last attempt began, and since when it has been live.
+    tried: Instant,
+    live_since: Option<Instant>,
+    /// Which publisher is at work.
+    publisher: Option<u64>,
     activity: u64,
     active_at: Instant,
     pictures_seen: u64,
@@ -139,7 +155,12 @@ impl Source {
             video: None,
             audio: None,
             decoders_due: None,
+            decoder_attempt: 0,
+            decoder_broke: None,
             attempt: 0,
+            tried: Instant::now(),
+            live_since: None,
+            publisher: None,
             activity: 0,
             active_at: Instant::now(),
             pictures_seen: 0,
@@ -201,6 +222,7 @@ impl Source {
     /// Sets it going: fetches, or waits for somebody to push.
     pub fn start(&mut self, now: Instant) {
         self.run += 1;
+        self.tried = now;
         self.intake = None;
         self.inlet.reset();
         self.activity = self.activity();
@@ -246,13 +268,20 @@ impl Source {
     }
 
     /// A publisher has taken the source's place at the door.
-    pub fn on_publisher(&mut self, now: Instant) {
+    pub fn on_publisher(&mut self, session: u64, now: Instant) {
+        self.publisher = Some(session);
         self.activity = self.activity();
         self.state = SourceState::Connecting { since: now };
     }
 
-    /// The publisher has left.
-    pub fn on_publisher_left(&mut self, now: Instant) {
+    /// The publisher has left; nothing changes where another one has its place already.
+    pub fn on_publisher_left(&mut self, session: u64, now: Instant) {
+        if self.publisher != Some(session) {
+            return;
+        }
+        self.publisher = None;
+        self.live_since = None;
+        self.decoder_attempt = 0;
         self.run += 1;
         self.inlet.reset();
         self.state = SourceState::Idle {
@@ -268,8 +297,9 @@ impl Source {
         }
         match note {
             SourceNote::Intake(PipeNote::Ended) => match self.config.kind {
-                SourceKind::File { .. } => {
-                    self.attempt = 0;
+                SourceKind::File { .. }
+                    if now.duration_since(self.tried) > Duration::from_secs(1) =>
+                {
                     self.start(now);
                     None
                 }
@@ -295,20 +325,30 @@ impl Source {
                 };
                 tracing::debug!("source {}: {what} decoder: {detail}", self.config.id);
                 // Not at once: whatever broke it may still be coming.
-                self.decoders_due
-                    .get_or_insert(now + Duration::from_millis(500));
+                self.decoder_broke = Some(now);
+                if self.decoders_due.is_none() {
+                    self.decoders_due = Some(now + decoder_pause(self.decoder_attempt));
+                    self.decoder_attempt += 1;
+                }
                 Some(format!("its {what} cannot be decoded: {text}"))
             }
         }
     }
 
     fn fail(&mut self, reason: String, now: Instant) {
+        if self
+            .live_since
+            .take()
+            .is_some_and(|since| now.duration_since(since) > GOOD)
+        {
+            self.attempt = 0;
+        }
         self.attempt += 1;
         self.run += 1;
         self.intake = None;
         self.inlet.reset();
         self.state = SourceState::Waiting {
-            until: now + pause(self.attempt),
+            until: (self.tried + pause(self.attempt)).max(now),
             reason,
         };
     }
@@ -343,7 +383,7 @@ impl Source {
         }
         match self.state.clone() {
             SourceState::Connecting { .. } | SourceState::Stalled { .. } if active => {
-                self.attempt = 0;
+                self.live_since = Some(now);
                 self.connects += 1;
                 self.state = SourceState::Live;
             }
@@ -367,21 +407,22 @@ impl Source {
         }
     }
 
+    /// Whether a trouble with its decoders is over since the last call.
+    pub fn take_cure(&mut self, now: Instant) -> bool {
+        let cured = self
+            .decoder_broke
+            .is_some_and(|broke| now.duration_since(broke) > CURED)
+            && self.decoders_due.is_none()
+            && now.duration_since(self.active_at) < HOLD;
+        if cured {
+            self.decoder_broke = None;
+            self.decoder_attempt = 0;
+        }
+        cured
+    }
+
     /// Whether regie goes and gets it, rather than wait for somebody to bring it.
     fn fetches(&self) -> bool {
         !matches!(self.config.kind, SourceKind::Push { .. })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attempts_are_at_once_then_never_more_than_five_seconds_apart() {
-        assert_eq!(pause(1), Duration::ZERO);
-        let pauses: Vec<_> = (1..50).map(pause).collect();
-        assert!(pauses.is_sorted());
-        assert!(pauses.iter().all(|pause| *pause <= Duration::from_secs(5)));
     }
 }

@@ -14,8 +14,12 @@ const JUMP: i64 = 1_000_000_000;
 const SOUND_SLACK: i64 = 30_000_000;
 /// Slack is judged over this long.
 const WINDOW: u64 = 1_000_000_000;
-/// Unused slack below this is not worth a step.
+/// Slack, unused or missing, below this is not worth a step.
 const WORTH: i64 = 15_000_000;
+/// So many windows in a row with time to spare make it believable: one quiet second is not.
+const PATIENCE: u32 = 10;
+/// A new timeline moves at once for so long: connections start with a burst.
+const SETTLE: u64 = 5_000_000_000;
 /// A sound track that lags its picture by more than this is not waited for.
 const MAX_LAG: i64 = 1_000_000_000;
 
@@ -24,9 +28,21 @@ const MAX_LAG: i64 = 1_000_000_000;
 pub struct Timeline {
     offset: Option<i64>,
     last: [Option<u64>; 2],
-    window_start: u64,
-    /// Smallest unused slack of the window, each of picture and sound.
-    slack: [Option<i64>; 2],
+    window: Window,
+    /// When the timeline began: it may settle quickly at first.
+    began: u64,
+    /// Windows in a row that had time to spare, and the least of it.
+    spare: Option<(u32, i64)>,
+}
+
+/// How early or late frames were in the current window.
+#[derive(Debug, Default)]
+struct Window {
+    start: u64,
+    /// Smallest slack, each of picture and sound: that of the latest frame.
+    least: [Option<i64>; 2],
+    /// Largest slack of a picture: that of the earliest.
+    most: Option<i64>,
 }
 
 /// What became of a timestamp.
@@ -49,7 +65,11 @@ impl Timeline {
         let jumped = self.last[index].is_some_and(|last| (dts as i64 - last as i64).abs() > JUMP);
         self.last[index] = Some(dts);
         let Some(offset) = self.offset.filter(|_| !jumped) else {
-            return self.start(way, index, now);
+            let own = self.last[index];
+            self.last = [None; 2];
+            self.last[index] = own;
+            self.began = now;
+            return self.step(way, now);
         };
         // How much earlier than needed the frame is here; negative: too late.
         let slack = match media {
@@ -59,46 +79,65 @@ impl Timeline {
         if media == Media::Audio && slack < 0 && -slack < MAX_LAG {
             return self.step(offset - slack, now);
         }
-        let least = self.slack[index].map_or(slack, |least| least.min(slack));
-        self.slack[index] = Some(least);
-        if now.saturating_sub(self.window_start) < WINDOW {
+        let least = self.window.least[index].map_or(slack, |least| least.min(slack));
+        self.window.least[index] = Some(least);
+        if media == Media::Video {
+            self.window.most = Some(self.window.most.map_or(slack, |most| most.max(slack)));
+        }
+        if now.saturating_sub(self.window.start) < WINDOW {
             return Placed {
                 offset,
                 moved: false,
             };
         }
-        // Pictures may come late now and then; sound that could not be moved limits the step.
-        let unused = self.slack.iter().flatten().copied().min().unwrap_or(0);
-        if unused > WORTH {
-            self.step(offset - unused, now)
-        } else {
-            self.new_window(now);
-            Placed {
-                offset,
-                moved: false,
-            }
-        }
+        self.judge(offset, now)
     }
 
-    fn start(&mut self, way: i64, index: usize, now: u64) -> Placed {
-        let own = self.last[index];
-        self.last = [None; 2];
-        self.last[index] = own;
-        self.step(way, now)
+    /// A window is over: moves the timeline where that is worth it.
+    fn judge(&mut self, offset: i64, now: u64) -> Placed {
+        // Every picture came too late: a slow clock, or a way that has grown longer.
+        if let Some(most) = self.window.most.filter(|most| *most < -WORTH) {
+            return self.step(offset - most, now);
+        }
+        let unused = self
+            .window
+            .least
+            .iter()
+            .flatten()
+            .copied()
+            .min()
+            .unwrap_or(0);
+        let settling = now.saturating_sub(self.began) < SETTLE;
+        self.window = Window {
+            start: now,
+            ..Window::default()
+        };
+        self.spare = (unused > WORTH).then(|| match self.spare {
+            Some((windows, least)) => (windows + 1, least.min(unused)),
+            None => (1, unused),
+        });
+        match self.spare {
+            Some((windows, least)) if settling || windows >= PATIENCE => {
+                self.step(offset - least, now)
+            }
+            _ => Placed {
+                offset,
+                moved: false,
+            },
+        }
     }
 
     fn step(&mut self, offset: i64, now: u64) -> Placed {
         self.offset = Some(offset);
-        self.new_window(now);
+        self.spare = None;
+        self.window = Window {
+            start: now,
+            ..Window::default()
+        };
         Placed {
             offset,
             moved: true,
         }
-    }
-
-    fn new_window(&mut self, now: u64) {
-        self.window_start = now;
-        self.slack = [None; 2];
     }
 }
 
@@ -167,6 +206,36 @@ mod tests {
             offset = ms(line.place(Media::Video, i * 33 * MS, (1000 + i * 33) * MS));
         }
         assert_eq!(offset, 1000);
+    }
+
+    #[test]
+    fn a_slow_clock_is_followed() {
+        let mut line = Timeline::default();
+        // 200 ppm slow, for ten hours.
+        for i in 0..1_080_000u64 {
+            let (dts, now) = (i * 33 * MS, (1000 + i * 33) * MS + i * 33 * MS / 5000);
+            let placed = line.place(Media::Video, dts, now);
+            let late = now as i64 - (dts as i64 + placed.offset);
+            assert!(
+                late.unsigned_abs() < 40 * MS,
+                "frame {i} is {} ms late",
+                late / MS as i64
+            );
+        }
+    }
+
+    #[test]
+    fn one_quiet_second_does_not_lower_what_a_peak_has_raised() {
+        let mut line = Timeline::default();
+        let mut moves = 0;
+        for i in 0..1800u64 {
+            let at = (1000 + i * 33) * MS;
+            moves += u32::from(line.place(Media::Video, i * 33 * MS, at).moved);
+            // Every four seconds the sound is held up.
+            let peak = if i % 120 == 0 { 90 } else { 0 };
+            moves += u32::from(line.place(Media::Audio, i * 33 * MS, at + peak * MS).moved);
+        }
+        assert!(moves <= 6, "{moves} moves in a minute");
     }
 
     #[test]

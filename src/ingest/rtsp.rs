@@ -33,6 +33,7 @@ impl IngestFactory {
     /// A factory for the place of a source.
     pub fn new(id: &SourceId, doors: &Doors) -> Self {
         let factory: Self = glib::Object::new();
+        factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
         factory.set_transport_mode(gst_rtsp_server::RTSPTransportMode::RECORD);
         factory.set_media_gtype(IngestMedia::static_type());
         factory.set_latency(REORDER_MS);
@@ -72,7 +73,7 @@ impl Doors {
             doors.announce(client, &path)
         });
         let doors = self.clone();
-        client.connect_closed(move |client| doors.release(address(client)));
+        client.connect_closed(move |client| doors.release(address(client), None));
     }
 
     fn announce(&self, client: &gst_rtsp_server::RTSPClient, path: &str) -> RTSPStatusCode {
@@ -80,10 +81,12 @@ impl Doors {
             .strip_prefix("/ingest/")
             .and_then(|id| id.parse::<SourceId>().ok());
         let Some(id) = id.filter(|id| self.registry.inlet(id).is_some()) else {
-            // The server answers 404.
-            return RTSPStatusCode::Ok;
+            return RTSPStatusCode::NotFound;
         };
-        self.release(address(client));
+        if self.claims.lock().contains_key(&address(client)) {
+            // One connection, one stream: what it announced before is still going on.
+            return RTSPStatusCode::MethodNotValidInThisState;
+        }
         let weak = client.downgrade();
         let evict = move || {
             if let Some(client) = weak.upgrade() {
@@ -100,9 +103,28 @@ impl Doors {
         }
     }
 
-    fn release(&self, client: usize) {
+    /// The client whose request is being served, and the session it holds.
+    fn current(&self) -> Option<(usize, u64)> {
+        let client = gst_rtsp_server::RTSPContext::with_current_context(|context| {
+            context.client().map(address)
+        });
+        let client = client.flatten()?;
+        let session = self.claims.lock().get(&client)?.session();
+        Some((client, session))
+    }
+
+    /// The client lets go of its place: of any, or of that one session.
+    fn release(&self, client: usize, session: Option<u64>) {
         // The claim's own lock is taken after ours is given back.
-        let claim = self.claims.lock().remove(&client);
+        let claim = {
+            let mut claims = self.claims.lock();
+            let held = claims.get(&client).map(Claim::session);
+            if session.is_none_or(|session| held == Some(session)) {
+                claims.remove(&client)
+            } else {
+                None
+            }
+        };
         drop(claim);
     }
 }
@@ -149,12 +171,11 @@ mod factory {
             };
             // Set once: a media is configured once.
             let _ = own.imp().inlet.set(inlet);
-            let client = gst_rtsp_server::RTSPContext::with_current_context(|context| {
-                context.client().map(super::address)
-            });
-            if let Some(client) = client.flatten() {
+            if let Some((client, session)) = doors.current() {
                 let doors = doors.clone();
-                media.connect_unprepared(move |_| doors.release(client));
+                let free = move || doors.release(client, Some(session));
+                let _ = own.imp().free.set(Box::new(free.clone()));
+                media.connect_unprepared(move |_| free());
             }
         }
     }
@@ -173,6 +194,8 @@ mod media {
     #[derive(Default)]
     pub struct IngestMedia {
         pub(super) inlet: OnceLock<Arc<Inlet>>,
+        /// Gives the publisher's place back.
+        pub(super) free: OnceLock<Box<dyn Fn() + Send + Sync>>,
     }
 
     #[glib::object_subclass]
@@ -186,6 +209,16 @@ mod media {
 
     impl RTSPMediaImpl for IngestMedia {
         fn handle_sdp(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
+            self.take(sdp).inspect_err(|_| {
+                if let Some(free) = self.free.get() {
+                    free();
+                }
+            })
+        }
+    }
+
+    impl IngestMedia {
+        fn take(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
             let media = self.obj();
             let refuse =
                 |text: String| gst::LoggableError::new(*super::LOG, glib::bool_error!("{text}"));
@@ -201,7 +234,7 @@ mod media {
                     .name(format!("depay{number}"))
                     .build()
                     .map_err(|error| refuse(error.to_string()))?;
-                inlet.follow(&parse, false);
+                inlet.follow_unpacked_rtp(&parse);
                 bin.add(&parse).map_err(|error| refuse(error.to_string()))?;
             }
             media.collect_streams();

@@ -146,7 +146,7 @@ pub enum Reply {
 #[error("{message}")]
 pub struct Refused {
     /// `unknown-layout`, `unknown-role`, `unknown-source`, `unknown-output`, `out-of-range`,
-    /// `invalid-request`, `stopping`.
+    /// `invalid-request`, `subscribed`, `slow`, `stopping`.
     pub code: String,
     /// What was wrong and what is accepted.
     pub message: String,

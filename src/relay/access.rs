@@ -58,6 +58,9 @@ mod imp {
 
     use crate::model::SourceId;
 
+    /// May the client choose the destination of its datagrams? (`GST_RTSP_AUTH_CHECK_…`)
+    const CLIENT_SETTINGS: &str = "auth.check.transport.client-settings";
+
     #[derive(Default)]
     pub struct Access {
         pub(super) guarded: OnceLock<BTreeSet<SourceId>>,
@@ -97,12 +100,16 @@ mod imp {
         fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
             // One look per request, at its URL and before anything is done, decides; the later
             // checks are for media factories with permissions of their own.
+            // Nobody may choose where datagrams go but to themselves.
+            if check == CLIENT_SETTINGS {
+                return false;
+            }
             if check != "auth.check.url" || self.owner(context).is_none() {
                 return true;
             }
             // The parent lets every URL pass. This check of its asks for a token, answers 401 by
             // itself where there is none, and looks for a field that all our tokens have.
-            self.parent_check(context, &"auth.check.transport.client-settings".into())
+            self.parent_check(context, &CLIENT_SETTINGS.into())
         }
     }
 }

@@ -2,6 +2,7 @@
 //! what flows then, and shared by all clients.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use glib::subclass::prelude::*;
 use gst_rtsp_server::prelude::*;
@@ -35,6 +36,7 @@ impl FeedFactory {
         let factory: Self = glib::Object::new();
         factory.set_shared(true);
         factory.set_suspend_mode(gst_rtsp_server::RTSPSuspendMode::None);
+        factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
         factory.set_transport_mode(gst_rtsp_server::RTSPTransportMode::PLAY);
         // Set once, here only.
         let _ = factory.imp().plays.set(Programme {
@@ -46,10 +48,40 @@ impl FeedFactory {
     }
 }
 
-/// Whether a mount of these feeds has something to play now.
-pub fn plays(video: &Feed, audio: &Feed) -> bool {
+/// Whether a mount can be built of its feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Nothing flows that could be packed.
+    Nothing,
+    /// Something has begun to flow; the other half may be about to follow.
+    Soon,
+    /// Yes.
+    Ready,
+}
+
+/// Picture and sound of a sender are not known at the same instant. A mount that is built between
+/// the two lacks one of them for as long as anybody plays it.
+const OTHER_HALF: Duration = Duration::from_millis(1200);
+
+/// Whether a mount of these feeds can be built now.
+pub fn readiness(video: &Feed, audio: &Feed) -> Readiness {
     let packed = |feed: &Feed| feed.caps().as_ref().and_then(fragment_for).is_some();
-    packed(video) || packed(audio)
+    match (packed(video), packed(audio)) {
+        (true, true) => Readiness::Ready,
+        (false, false) => Readiness::Nothing,
+        _ => {
+            let since = video
+                .known_since()
+                .into_iter()
+                .chain(audio.known_since())
+                .min();
+            if since.is_some_and(|since| since.elapsed() < OTHER_HALF) {
+                Readiness::Soon
+            } else {
+                Readiness::Ready
+            }
+        }
+    }
 }
 
 /// The fragment that packs what flows.

@@ -65,6 +65,13 @@ fn output<'a>(section: Section<'a>, folder: &Path) -> Read<'a> {
              refuse that",
         );
     }
+    if uri.as_ref().is_some_and(|uri| uri.query().is_some()) && section.has("key_file") {
+        section.complain(
+            "uri",
+            "has a query, and the key_file's stream name comes after it",
+            "a uri without a query; the key itself may have one",
+        );
+    }
     let config = id.clone().zip(uri.clone()).map(|(id, uri)| OutputConfig {
         label: label.unwrap_or_else(|| id.to_string()),
         id,

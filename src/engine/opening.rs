@@ -1,0 +1,235 @@
+//! The engine's start: everything is built, then set going.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::ingest::Registry;
+use crate::model::show::{Cast, SourceSetting};
+use crate::model::{Gain, Layout, MountPath, Scope, Severity, ShowState};
+use crate::relay::{Playable, Relay};
+use crate::venue::{SourceConfig, SourceKind, Venue};
+
+use super::StartEngineError;
+use super::actor::Actor;
+use super::encoder;
+use super::feed::Media;
+use super::ledger::{Ledger, Text, wall_clock};
+use super::memory::{self, Memory, Recalled};
+use super::note::Notes;
+use super::output::Output;
+use super::programme::Programme;
+use super::report::Figures;
+use super::slate::Slates;
+use super::source::Source;
+use super::stage::scene;
+use super::supervise::EncoderSeat;
+use super::timebase::Timebase;
+
+impl Actor {
+    /// Builds everything and puts the show on air.
+    pub(super) fn start(
+        venue: Venue,
+        state: PathBuf,
+        notes: Notes,
+    ) -> Result<Self, StartEngineError> {
+        let cast = cast_of(&venue);
+        let mut show = opening(&venue, &cast);
+        let mut ledger = Ledger::default();
+        let recalled = memory::recall(&state);
+        if let Recalled::Damaged { aside, reason } = &recalled {
+            let text = Text {
+                happened: format!(
+                    "The saved show was damaged; it lies in {} now.",
+                    aside.display()
+                ),
+                doing: "The show has started with the venue file's settings.".to_owned(),
+                advice: "Check layout, roles and gains.".to_owned(),
+            };
+            ledger.raise(Scope::State, "damaged", Severity::Warning, text, reason);
+        }
+        if let Recalled::Show(saved) = recalled {
+            show.recall(saved, &cast);
+        }
+        let choice = encoder::choose(&venue.programme).map_err(StartEngineError::NoEncoder)?;
+        let timebase = Timebase::start();
+        let mut sources: Vec<Source> = (venue.sources.iter())
+            .map(|config| Source::new(config.clone(), &timebase, notes.clone()))
+            .collect();
+        let mut slates = Slates::default();
+        let scene = scene(&venue, &cast, &show, &sources, &mut slates);
+        let pictures = sources
+            .iter()
+            .map(|source| source.pictures.clone())
+            .collect();
+        let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
+        let outputs = (venue.outputs.iter())
+            .map(|config| {
+                let (video, audio) = (&programme.video, &programme.audio);
+                Output::new(config.clone(), video, audio, &timebase, notes.clone())
+            })
+            .collect();
+        let registry = registry(&sources, &notes);
+        let playable = playable(&programme, &sources);
+        // Before the doors open: a start forgets what flows.
+        for source in &mut sources {
+            source.start(Instant::now());
+        }
+        let relay = Relay::start(
+            venue.relay.listen,
+            playable,
+            registry,
+            timebase.clone(),
+            notes.clone(),
+        )?;
+        let memory = Memory::start(state, notes.clone())?;
+        let mut actor = Self {
+            figures: Figures::new(),
+            venue,
+            cast,
+            show,
+            sources,
+            outputs,
+            programme,
+            relay,
+            relay_problem: Some("starting".to_owned()),
+            choice,
+            ledger,
+            started: wall_clock(),
+            video: EncoderSeat::default(),
+            audio: EncoderSeat::default(),
+            slates,
+            memory,
+            timebase,
+            notes,
+            subscribers: Vec::new(),
+            published: None,
+            ready: false,
+        };
+        actor.open()?;
+        Ok(actor)
+    }
+
+    /// Sets going what was built.
+    fn open(&mut self) -> Result<(), StartEngineError> {
+        let now = Instant::now();
+        // Before the encoders: the first frame of all is a keyframe, and theirs.
+        for output in &mut self.outputs {
+            let wanted = self.show.outputs.get(&output.config.id).copied();
+            output.want(wanted.unwrap_or(output.config.enabled), now);
+        }
+        self.seat(Media::Audio)?;
+        self.seat(Media::Video)?;
+        self.programme.run()?;
+        self.tune_sources();
+        if self.choice.second_best {
+            let text = Text {
+                happened: format!(
+                    "The encoder {} does not work here.",
+                    self.venue.programme.encoder
+                ),
+                doing: "The programme is encoded by x264 on the processor.".to_owned(),
+                advice: "Check the driver, or set encoder = \"auto\".".to_owned(),
+            };
+            let detail = self.choice.reason.clone();
+            self.raise(Scope::Programme, "encoder", Severity::Notice, text, &detail);
+        }
+        self.memory.keep(&self.show, None);
+        tracing::info!(
+            "{}: {} at {} fps by {} ({})",
+            self.venue.name,
+            self.venue.programme.size,
+            self.venue.programme.framerate,
+            self.choice.codec.name(),
+            self.choice.reason
+        );
+        Ok(())
+    }
+}
+
+fn cast_of(venue: &Venue) -> Cast {
+    let in_layouts =
+        (venue.layouts.iter()).flat_map(|l| l.slots.iter().map(|slot| slot.role.clone()));
+    let of_sources = venue
+        .sources
+        .iter()
+        .filter_map(|source| source.role.clone());
+    Cast {
+        layouts: venue.layouts.clone(),
+        roles: in_layouts.chain(of_sources).collect(),
+        sources: venue
+            .sources
+            .iter()
+            .map(|source| source.id.clone())
+            .collect(),
+        outputs: venue
+            .outputs
+            .iter()
+            .map(|output| output.id.clone())
+            .collect(),
+    }
+}
+
+pub(super) fn setting_of(config: &SourceConfig) -> SourceSetting {
+    SourceSetting {
+        gain: Gain::from_db(config.gain).unwrap_or(Gain::UNITY),
+        mute: config.mute,
+        delay_ms: config.delay.as_millis() as u32,
+    }
+}
+
+/// The show as the venue file opens it: the first layout on air, the next one prepared, a role
+/// played by the first source that has it.
+fn opening(venue: &Venue, cast: &Cast) -> ShowState {
+    let layout = |index: usize| cast.layouts.get(index).or(cast.layouts.first());
+    let id = |layout: Option<&Layout>| layout.map(|layout| layout.id.clone());
+    let mut roles = BTreeMap::new();
+    for source in &venue.sources {
+        if let Some(role) = &source.role {
+            roles
+                .entry(role.clone())
+                .or_insert_with(|| source.id.clone());
+        }
+    }
+    ShowState {
+        programme: id(layout(0)).expect("a venue has at least the slate"),
+        preview: id(layout(1)).expect("a venue has at least the slate"),
+        slate: false,
+        roles,
+        sources: (venue.sources.iter())
+            .map(|s| (s.id.clone(), setting_of(s)))
+            .collect(),
+        outputs: (venue.outputs.iter())
+            .map(|o| (o.id.clone(), o.enabled))
+            .collect(),
+    }
+}
+
+fn registry(sources: &[Source], notes: &Notes) -> Arc<Registry> {
+    let places = sources
+        .iter()
+        .filter_map(|source| match &source.config.kind {
+            SourceKind::Push { key } => {
+                Some((source.id().clone(), key.clone(), source.inlet.clone()))
+            }
+            _ => None,
+        });
+    Registry::new(places, notes.clone())
+}
+
+/// The programme, and every source that arrives encoded.
+fn playable(programme: &Programme, sources: &[Source]) -> Vec<Playable> {
+    let mut all = vec![Playable {
+        path: MountPath::programme(),
+        video: programme.video.clone(),
+        audio: programme.audio.clone(),
+    }];
+    let encoded = sources.iter().filter(|source| source.is_encoded());
+    all.extend(encoded.map(|source| Playable {
+        path: MountPath::source(source.id()),
+        video: source.inlet.video.clone(),
+        audio: source.inlet.audio.clone(),
+    }));
+    all
+}

@@ -1,0 +1,264 @@
+//! What the engine thread does ten times a second: lets every supervisor look after what is its own,
+//! judges what has become of it, and raises and clears faults.
+
+use std::time::{Duration, Instant};
+
+use crate::model::{Scope, Severity};
+use crate::service;
+use crate::venue::SourceKind;
+
+use super::StartEngineError;
+use super::actor::Actor;
+use super::encoder::{Choice, Codec, Encoder};
+use super::feed::Media;
+use super::ledger::Text;
+use super::note::{Note, Notes};
+use super::output::OutputState;
+use super::pipeline::{PipeNote, Reporter};
+use super::programme::VideoIn;
+use super::source::SourceState;
+
+/// How often figures are refreshed, for people.
+const FIGURES: Duration = Duration::from_secs(1);
+/// An encoder that broke is built anew after this.
+const ENCODER_PAUSE: Duration = Duration::from_millis(200);
+/// A hardware encoder that broke so often in a row gives way to x264.
+const ENCODER_TRIES: u32 = 3;
+/// An encoder that makes nothing for so long hangs.
+const ENCODER_HANGS: Duration = Duration::from_secs(2);
+/// An encoder that has worked for so long is well again.
+const ENCODER_CURED: Duration = Duration::from_secs(20);
+
+/// One of the two encoders and its supervision.
+#[derive(Debug, Default)]
+pub(super) struct EncoderSeat {
+    encoder: Option<Encoder>,
+    run: u64,
+    due: Option<Instant>,
+    failures: u32,
+    /// What it had made at the last look, and when that last grew.
+    made: u64,
+    grew: Option<Instant>,
+    broke: Option<Instant>,
+}
+
+impl Actor {
+    /// Puts an encoder at its seat.
+    pub(super) fn seat(&mut self, media: Media) -> Result<(), StartEngineError> {
+        let config = &self.venue.programme;
+        match media {
+            Media::Video => {
+                self.video.run += 1;
+                let report = reporter(&self.notes, media, self.video.run);
+                let feed = &self.programme.video;
+                let encoder =
+                    Encoder::video(self.choice.codec, config, feed, &self.timebase, report)?;
+                self.programme.set_video_in(Some(VideoIn {
+                    frames: encoder.input(),
+                    encoded: encoder.output(),
+                }));
+                self.video.encoder = Some(encoder);
+            }
+            Media::Audio => {
+                self.audio.run += 1;
+                let report = reporter(&self.notes, media, self.audio.run);
+                let encoder =
+                    Encoder::audio(config, &self.programme.audio, &self.timebase, report)?;
+                self.programme.set_audio_in(Some(encoder.input()));
+                self.audio.encoder = Some(encoder);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_encoder(&mut self, media: Media, run: u64, note: PipeNote, now: Instant) {
+        let seat = match media {
+            Media::Video => &mut self.video,
+            Media::Audio => &mut self.audio,
+        };
+        if run != seat.run || seat.due.is_some() {
+            return;
+        }
+        seat.due = Some(now + ENCODER_PAUSE);
+        seat.broke = Some(now);
+        seat.failures += 1;
+        let gives_way = media == Media::Video && seat.failures >= ENCODER_TRIES;
+        if gives_way && self.choice.codec != Codec::X264 {
+            self.choice = Choice {
+                codec: Codec::X264,
+                reason: format!("{} broke {ENCODER_TRIES} times", self.choice.codec.name()),
+                second_best: true,
+            };
+        }
+        let text = Text {
+            happened: "The encoder broke.".to_owned(),
+            doing: format!("It is started again, as {}.", self.choice.codec.name()),
+            advice: "If this repeats, choose another encoder in the venue file.".to_owned(),
+        };
+        let detail = match note {
+            PipeNote::Error { text, detail } => format!("{text}: {detail}"),
+            PipeNote::Ended => "it ended".to_owned(),
+        };
+        self.raise(
+            Scope::Programme,
+            "encoder",
+            Severity::Serious,
+            text,
+            &detail,
+        );
+    }
+
+    pub(super) fn poll(&mut self, now: Instant) {
+        for media in [Media::Video, Media::Audio] {
+            self.look_after_encoder(media, now);
+        }
+        for i in 0..self.sources.len() {
+            self.sources[i].poll(now);
+            self.judge_source(i, now);
+        }
+        for i in 0..self.outputs.len() {
+            self.outputs[i].poll(now);
+            self.judge_output(i);
+        }
+        if self.figures.is_due(now, FIGURES) {
+            let (sources, outputs) = (&self.sources, &self.outputs);
+            self.figures
+                .refresh(now, sources, outputs, &self.programme, &self.relay);
+        }
+        if self.programme.video.pushed() > 0 {
+            if !self.ready {
+                self.ready = true;
+                service::ready();
+                tracing::info!("on air");
+            }
+            service::frames_flow(self.programme.video.pushed(), now);
+        }
+    }
+
+    /// Builds an encoder anew when it is due, notices one that hangs, and one that is well again.
+    fn look_after_encoder(&mut self, media: Media, now: Instant) {
+        let (seat, feed) = match media {
+            Media::Video => (&mut self.video, &self.programme.video),
+            Media::Audio => (&mut self.audio, &self.programme.audio),
+        };
+        if seat.due.is_some_and(|due| now >= due) {
+            seat.due = None;
+            seat.grew = Some(now);
+            if let Err(error) = self.seat(media) {
+                tracing::error!("the encoder cannot be built: {error}");
+                let seat = match media {
+                    Media::Video => &mut self.video,
+                    Media::Audio => &mut self.audio,
+                };
+                seat.due = Some(now + ENCODER_HANGS);
+            }
+            return;
+        }
+        let made = feed.pushed();
+        if made != seat.made || seat.grew.is_none() {
+            seat.made = made;
+            seat.grew = Some(now);
+        }
+        let hangs = seat
+            .grew
+            .is_some_and(|grew| now.duration_since(grew) > ENCODER_HANGS);
+        let cured = (seat.broke).is_some_and(|broke| now.duration_since(broke) > ENCODER_CURED);
+        let run = seat.run;
+        if hangs {
+            let note = PipeNote::Error {
+                text: "it makes nothing any more".to_owned(),
+                detail: format!("{media:?}"),
+            };
+            self.on_encoder(media, run, note, now);
+        } else if cured {
+            seat.broke = None;
+            seat.failures = 0;
+            if self.video.broke.is_none() && self.audio.broke.is_none() && !self.choice.second_best
+            {
+                self.clear(&Scope::Programme, "encoder");
+            }
+        }
+    }
+
+    /// Raises and clears the fault of a source whose state changes.
+    fn judge_source(&mut self, index: usize, now: Instant) {
+        if self.sources[index].take_cure(now) {
+            let scope = Scope::Source(self.sources[index].id().clone());
+            self.clear(&scope, "decoder");
+        }
+        if !self.sources[index].take_change() {
+            return;
+        }
+        let source = &self.sources[index];
+        let (state, label) = (source.state(), &source.config.label);
+        let scope = Scope::Source(source.id().clone());
+        if *state == SourceState::Live {
+            tracing::info!("{label} is live");
+            self.clear(&scope, "lost");
+            return;
+        }
+        let was_live = source.connects() > 0;
+        let pushed = matches!(source.config.kind, SourceKind::Push { .. });
+        if matches!(state, SourceState::Connecting { .. }) || (pushed && !was_live) {
+            return;
+        }
+        let advice = match (&source.config.kind, state) {
+            (SourceKind::Push { .. }, SourceState::Idle { .. }) => {
+                "Start the stream on the laptop again."
+            }
+            (SourceKind::Push { .. }, _) => "Check the laptop and its network.",
+            (SourceKind::Pull { .. }, _) => "Check the server and the network.",
+            (SourceKind::File { .. } | SourceKind::Image { .. }, _) => "Check the file.",
+            (SourceKind::Test { .. }, _) => "Check that GStreamer's plug-ins are installed.",
+        };
+        let doing = if pushed {
+            "Its slate is shown until it is back."
+        } else {
+            "Its slate is shown; it is tried again, at most 5 s apart."
+        };
+        let text = Text {
+            happened: format!("{label} is not live: {}.", state.reason()),
+            doing: doing.to_owned(),
+            advice: advice.to_owned(),
+        };
+        self.raise(scope, "lost", Severity::Warning, text, "");
+    }
+
+    fn judge_output(&mut self, index: usize) {
+        let output = &mut self.outputs[index];
+        let (scope, label) = (
+            Scope::Output(output.config.id.clone()),
+            output.config.label.clone(),
+        );
+        match output.state() {
+            OutputState::Publishing { .. } => {
+                if self
+                    .ledger
+                    .all()
+                    .iter()
+                    .any(|fault| fault.is_same(&scope, "unreachable"))
+                {
+                    tracing::info!("{label} is publishing again");
+                }
+                self.clear(&scope, "unreachable");
+            }
+            OutputState::Stopped => self.clear(&scope, "unreachable"),
+            OutputState::Waiting { .. } | OutputState::Connecting { .. } => {
+                if !output.take_failure() {
+                    return;
+                }
+                let text = Text {
+                    happened: format!("{label} cannot be reached: {}.", output.last_reason()),
+                    doing: "It is tried again, at most 5 s apart; all else goes on.".to_owned(),
+                    advice: "Check the server's address and key, and the network.".to_owned(),
+                };
+                self.raise(scope, "unreachable", Severity::Warning, text, "");
+            }
+        }
+    }
+}
+
+fn reporter(notes: &Notes, media: Media, run: u64) -> Reporter {
+    let notes = notes.clone();
+    Box::new(move |note| notes.send(Note::Encoder(media, run, note)))
+}
