@@ -33,6 +33,8 @@ const MAX_SESSIONS: u32 = 400;
 const MAX_BODY: u32 = 64 << 10;
 /// Pause between two attempts to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(3);
+/// How long a player is kept waiting for what is about to flow.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often dead sessions are looked for.
 const CLEAN_UP: Duration = Duration::from_secs(2);
 
@@ -45,6 +47,8 @@ pub struct Playable {
     pub video: Arc<Feed>,
     /// Its sound.
     pub audio: Arc<Feed>,
+    /// It flows for as long as the engine runs: the programme.
+    pub always: bool,
 }
 
 /// The running server. Dropped, it stops listening and lets its clients go.
@@ -216,12 +220,20 @@ fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
     timer.destroy();
 }
 
-/// Whether the mount that a request is about can be built now.
+/// Whether the mount that a request is about can be built. Waits, on the client's own thread, for
+/// what is about to flow.
 fn ready(mounts: &[Playable], context: &gst_rtsp_server::RTSPContext) -> RTSPStatusCode {
-    match find(mounts, context).map(|mount| mount::readiness(&mount.video, &mount.audio)) {
-        None | Some(Readiness::Ready) => RTSPStatusCode::Ok,
-        Some(Readiness::Soon) => RTSPStatusCode::ServiceUnavailable,
-        Some(Readiness::Nothing) => RTSPStatusCode::NotFound,
+    let Some(mount) = find(mounts, context) else {
+        return RTSPStatusCode::Ok;
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match mount::readiness(&mount.video, &mount.audio) {
+            Readiness::Ready => return RTSPStatusCode::Ok,
+            Readiness::Nothing if !mount.always => return RTSPStatusCode::NotFound,
+            _ if Instant::now() > deadline => return RTSPStatusCode::ServiceUnavailable,
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

@@ -142,3 +142,36 @@ fn a_second_engine_on_the_same_socket_is_refused() {
     engine.assert_running();
     engine.ctl(&["status"]).assert_ok();
 }
+
+#[test]
+fn systemd_is_told_when_the_programme_runs_and_that_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(seconds(3))).unwrap();
+    let mut engine = common::Room::new(&venue("rtmp://127.0.0.1:1/live/out"))
+        .env("NOTIFY_SOCKET", path.to_str().unwrap())
+        .start();
+    let hear = || {
+        let mut text = [0; 512];
+        let n = socket.recv(&mut text).expect("a notification");
+        String::from_utf8_lossy(&text[..n]).into_owned()
+    };
+    let mut all: Vec<String> = Vec::new();
+    while all
+        .iter()
+        .filter(|line| line.contains("WATCHDOG=1"))
+        .count()
+        < 4
+    {
+        all.push(hear());
+    }
+    let at = |what: &str| all.iter().position(|line| line.contains(what));
+    assert!(
+        at("READY=1").unwrap() <= at("WATCHDOG=1").unwrap(),
+        "{all:?}"
+    );
+    assert!(at("STATUS=slides on air; ").is_some(), "{all:?}");
+    engine.terminate();
+    while !hear().contains("STOPPING=1") {}
+}

@@ -224,12 +224,14 @@ fn playable(programme: &Programme, sources: &[Source]) -> Vec<Playable> {
         path: MountPath::programme(),
         video: programme.video.clone(),
         audio: programme.audio.clone(),
+        always: true,
     }];
     let encoded = sources.iter().filter(|source| source.is_encoded());
     all.extend(encoded.map(|source| Playable {
         path: MountPath::source(source.id()),
         video: source.inlet.video.clone(),
         audio: source.inlet.audio.clone(),
+        always: false,
     }));
     all
 }
