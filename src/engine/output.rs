@@ -90,7 +90,7 @@ struct Session {
     /// What had left at the last look, and when that last grew.
     bytes: u64,
     grew: Instant,
-    _places: [Subscription; 2],
+    places: [Subscription; 2],
     _pipe: Pipe,
 }
 
@@ -183,13 +183,16 @@ impl Output {
         match &self.session {
             Some(session) if matches!(self.state, OutputState::Publishing { .. }) => {
                 let sent = session.meter.video_tags.load(Ordering::Relaxed);
-                (self.sent + sent, self.lost + session._places[0].lost())
+                (self.sent + sent, self.lost + session.places[0].lost())
             }
-            _ => {
-                let missed = match self.state {
-                    OutputState::Stopped => 0,
-                    _ => self.video.pushed().saturating_sub(self.accounted),
-                };
+            // On the way: what is made meanwhile waits in the queue.
+            Some(session) => {
+                let missed = session.began.saturating_sub(self.accounted);
+                (self.sent, self.lost + missed + session.places[0].lost())
+            }
+            None if self.state == OutputState::Stopped => (self.sent, self.lost),
+            None => {
+                let missed = self.video.pushed().saturating_sub(self.accounted);
                 (self.sent, self.lost + missed)
             }
         }
@@ -269,7 +272,7 @@ impl Output {
             began: self.video.pushed(),
             bytes: 0,
             grew: now,
-            _places: [picture, sound],
+            places: [picture, sound],
             _pipe: pipe,
         })
     }

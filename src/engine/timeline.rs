@@ -20,6 +20,8 @@ const WORTH: i64 = 15_000_000;
 const PATIENCE: u32 = 10;
 /// A new timeline moves at once for so long: connections start with a burst.
 const SETTLE: u64 = 5_000_000_000;
+/// The offset is lowered by one of so many.
+const GLIDE: i64 = 20;
 /// A sound track that lags its picture by more than this is not waited for.
 const MAX_LAG: i64 = 1_000_000_000;
 
@@ -27,6 +29,9 @@ const MAX_LAG: i64 = 1_000_000_000;
 #[derive(Debug, Default)]
 pub struct Timeline {
     offset: Option<i64>,
+    /// Where the offset glides to, and when it last did: lowered at once, timestamps would go back.
+    target: i64,
+    glided: u64,
     last: [Option<u64>; 2],
     window: Window,
     /// When the timeline began: it may settle quickly at first.
@@ -71,6 +76,7 @@ impl Timeline {
             self.began = now;
             return self.step(way, now);
         };
+        let offset = self.glide(offset, now);
         // How much earlier than needed the frame is here; negative: too late.
         let slack = match media {
             Media::Video => offset - way,
@@ -116,19 +122,39 @@ impl Timeline {
             Some((windows, least)) => (windows + 1, least.min(unused)),
             None => (1, unused),
         });
-        match self.spare {
-            Some((windows, least)) if settling || windows >= PATIENCE => {
-                self.step(offset - least, now)
-            }
-            _ => Placed {
-                offset,
-                moved: false,
-            },
+        if let Some((windows, least)) = self.spare
+            && (settling || windows >= PATIENCE)
+        {
+            self.target = offset - least;
+            self.glided = now;
+            self.spare = None;
         }
+        Placed {
+            offset,
+            moved: false,
+        }
+    }
+
+    /// Lowers the offset towards its target, slowly enough for timestamps to go on growing.
+    fn glide(&mut self, offset: i64, now: u64) -> i64 {
+        let most = now.saturating_sub(self.glided) as i64 / GLIDE;
+        let next = self.target.max(offset - most).min(offset);
+        if next != offset {
+            self.glided = now;
+            self.offset = Some(next);
+            // Its frames have not had the new offset yet.
+            self.window = Window {
+                start: now,
+                ..Window::default()
+            };
+        }
+        next
     }
 
     fn step(&mut self, offset: i64, now: u64) -> Placed {
         self.offset = Some(offset);
+        self.target = offset;
+        self.glided = now;
         self.spare = None;
         self.window = Window {
             start: now,
@@ -201,11 +227,15 @@ mod tests {
     fn a_late_start_is_made_up_for() {
         let mut line = Timeline::default();
         line.place(Media::Video, 0, 1400 * MS);
-        let mut offset = 0;
-        for i in 1..100 {
-            offset = ms(line.place(Media::Video, i * 33 * MS, (1000 + i * 33) * MS));
+        let mut last = i64::MIN;
+        for i in 1..400 {
+            let placed = line.place(Media::Video, i * 33 * MS, (1000 + i * 33) * MS);
+            let stamp = (i * 33 * MS) as i64 + placed.offset;
+            assert!(stamp > last, "frame {i} goes back");
+            last = stamp;
+            assert!(!placed.moved);
         }
-        assert_eq!(offset, 1000);
+        assert_eq!(last, (1000 + 399 * 33) * MS as i64);
     }
 
     #[test]
