@@ -179,13 +179,6 @@ impl Server {
                 count.fetch_sub(1, Ordering::Relaxed);
             });
             doors.watch(client);
-            // A mount is shared: without this the second client waits for the next keyframe.
-            let playing = mounted.clone();
-            client.connect_play_request(move |_, context| {
-                if let Some(mount) = find(&playing, context) {
-                    mount.video.request_keyframe();
-                }
-            });
             // A mount is built of what flows; while nothing does it is not there.
             let described = mounted.clone();
             client.connect_pre_describe_request(move |_, context| ready(&described, context));

@@ -48,7 +48,7 @@ fn the_usual_players_play_it() {
         let recording = viewer.stop();
         recording.assert_stamps_never_go_backwards();
         recording.sound().assert_tone(1000.0);
-        // Sound and picture are put side by side when the server's first report arrives: one step.
+        // Whoever joins is told from the first packet on where picture and sound belong.
         let (gap, at) = recording.video().longest_gap();
         assert!(gap < 0.15, "{gap} s at {at} s");
     }

@@ -1,5 +1,7 @@
-//! A mount that plays a feed as it was encoded. The media is built when the first client asks, from
-//! what flows then, and shared by all clients.
+//! A mount that plays a feed as it was encoded. Each client has a media of its own, built from what
+//! flows when it asks: it costs itself, and it starts with a keyframe, picture and sound in step. (A
+//! media that clients share tells those who come later where picture and sound were when they were
+//! last sent to somebody; players that begin there are up to seconds out of step.)
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +36,7 @@ impl FeedFactory {
     /// A factory for the mount.
     pub fn new(playable: &Playable, timebase: &Timebase) -> Self {
         let factory: Self = glib::Object::new();
-        factory.set_shared(true);
+        factory.set_shared(false);
         factory.set_suspend_mode(gst_rtsp_server::RTSPSuspendMode::None);
         factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
         factory.set_transport_mode(gst_rtsp_server::RTSPTransportMode::PLAY);
