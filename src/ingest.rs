@@ -2,6 +2,7 @@
 //! every protocol, because the protocols' own servers do not arbitrate: GStreamer's RTSP server
 //! takes two publishers on one path.
 
+mod lip_sync;
 pub mod rtsp;
 
 use std::collections::HashMap;

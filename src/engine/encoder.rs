@@ -18,6 +18,10 @@ const TRIAL: Duration = Duration::from_secs(3);
 /// Pictures of a trial.
 const TRIAL_FRAMES: u32 = 5;
 
+/// The AAC encoder begins with one frame of silence, 1024 samples at 48 kHz, and stamps the sound
+/// behind it as if it were not there: uncorrected, sound is late by as much.
+const AAC_PRIMING: gst::ClockTime = gst::ClockTime::from_nseconds(1024 * 1_000_000_000 / 48_000);
+
 /// Best first; x264 is the floor.
 const CANDIDATES: [Codec; 6] = [
     Codec::Nvenc,
@@ -238,7 +242,14 @@ impl Encoder {
         let fragment = Fragment::pipeline(codec.fragment())?;
         codec.tune(&fragment, config)?;
         let caps = picture_info(config).to_caps().ok();
-        Self::start(fragment, caps, feed, timebase, reporter)
+        Self::start(
+            fragment,
+            caps,
+            gst::ClockTime::ZERO,
+            feed,
+            timebase,
+            reporter,
+        )
     }
 
     /// Starts the programme's sound encoder.
@@ -251,12 +262,13 @@ impl Encoder {
         let fragment = Fragment::pipeline("encode-audio")?;
         let bits = config.audio_bitrate.bits_per_second().to_string();
         fragment.set("encoder", "bitrate", &bits)?;
-        Self::start(fragment, None, feed, timebase, reporter)
+        Self::start(fragment, None, AAC_PRIMING, feed, timebase, reporter)
     }
 
     fn start(
         fragment: Fragment,
         caps: Option<gst::Caps>,
+        priming: gst::ClockTime,
         feed: &Arc<Feed>,
         timebase: &Timebase,
         reporter: Reporter,
@@ -266,7 +278,7 @@ impl Encoder {
         if caps.is_some() {
             source.set_caps(caps.as_ref());
         }
-        deliver(&sink, feed.clone());
+        deliver(&sink, priming, feed.clone());
         let pipe = fragment.into_pipe(timebase, reporter);
         // A refusal has been reported; the owner builds anew.
         let _ = pipe.play();
@@ -288,8 +300,9 @@ impl Encoder {
     }
 }
 
-/// Hands what arrives at the sink to the feed, in running time.
-fn deliver(sink: &gst_app::AppSink, feed: Arc<Feed>) {
+/// Hands what arrives at the sink to the feed, in running time and without the silence that the
+/// encoder begins with.
+fn deliver(sink: &gst_app::AppSink, priming: gst::ClockTime, feed: Arc<Feed>) {
     let mut known: Option<gst::Caps> = None;
     sink.set_callbacks(
         gst_app::AppSinkCallbacks::builder()
@@ -301,7 +314,11 @@ fn deliver(sink: &gst_app::AppSink, feed: Arc<Feed>) {
                     known = Some(caps.to_owned());
                     feed.set_caps(known.clone());
                 }
-                if let Some(buffer) = in_running_time(&sample) {
+                if let Some(mut buffer) = in_running_time(&sample) {
+                    let (pts, dts) = (buffer.pts(), buffer.dts());
+                    let inner = buffer.make_mut();
+                    inner.set_pts(pts.map(|time| time.saturating_sub(priming)));
+                    inner.set_dts(dts.map(|time| time.saturating_sub(priming)));
                     feed.push(&buffer);
                 }
                 Ok(gst::FlowSuccess::Ok)

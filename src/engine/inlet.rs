@@ -5,7 +5,7 @@
 //! of publishers come and go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -29,6 +29,8 @@ pub struct Inlet {
     last: AtomicU64,
     /// Grows with every [`Inlet::reset`]: whoever flows through one has to announce itself again.
     epoch: AtomicU64,
+    /// What the sound's timestamps lack to fit the picture's, in nanoseconds.
+    sound_shift: AtomicI64,
 }
 
 impl Inlet {
@@ -41,6 +43,7 @@ impl Inlet {
             audio: Feed::new(Media::Audio),
             last: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            sound_shift: AtomicI64::new(0),
         })
     }
 
@@ -48,8 +51,19 @@ impl Inlet {
     pub fn reset(&self) {
         *self.timeline.lock() = Timeline::default();
         self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.sound_shift.store(0, Ordering::Relaxed);
         self.video.set_caps(None);
         self.audio.set_caps(None);
+    }
+
+    /// Moves the sound's timestamps by so many nanoseconds from now on, to fit the picture's.
+    pub fn shift_sound(&self, nanoseconds: i64) {
+        let before = self.sound_shift.load(Ordering::Relaxed);
+        // Reports are exact to a millisecond or so.
+        if (nanoseconds - before).abs() > 3_000_000 {
+            tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
+            self.sound_shift.store(nanoseconds, Ordering::Relaxed);
+        }
     }
 
     /// Whether nothing has arrived for so long.
@@ -168,15 +182,23 @@ impl Inlet {
         };
         let now = self.timebase.now().nseconds();
         self.last.store(now, Ordering::Relaxed);
-        let Some(own) = buffer.dts_or_pts().map(gst::ClockTime::nseconds) else {
+        let Some(own) = buffer.dts_or_pts() else {
             // A packet before the first timestamp: it has no place yet.
             return;
         };
-        let placed = self.timeline.lock().place(media, own, now);
-        let shift = |time: gst::ClockTime| {
-            let moved = (time.nseconds() as i64).saturating_add(placed.offset);
+        let lack = match media {
+            Media::Video => 0,
+            Media::Audio => self.sound_shift.load(Ordering::Relaxed),
+        };
+        let add = |time: gst::ClockTime, more: i64| {
+            let moved = (time.nseconds() as i64).saturating_add(more);
             gst::ClockTime::from_nseconds(moved.max(0) as u64)
         };
+        let placed = self
+            .timeline
+            .lock()
+            .place(media, add(own, lack).nseconds(), now);
+        let shift = |time| add(add(time, lack), placed.offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();
         let pts = pts

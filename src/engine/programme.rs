@@ -33,7 +33,7 @@ pub const HOLD: Duration = Duration::from_millis(700);
 /// nobody hears.
 const SOUND_MARGIN: u64 = 40_000_000;
 /// Raw frames that may wait for the encoder; one more is dropped.
-const ENCODER_QUEUE: u64 = 10;
+const ENCODER_QUEUE: u64 = 6;
 /// Blocks of sound that may wait for the encoder, a second's worth.
 const SOUND_QUEUE: u64 = 48;
 /// Keyframes that were asked for come at most this often.

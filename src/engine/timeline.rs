@@ -22,6 +22,8 @@ const PATIENCE: u32 = 10;
 const SETTLE: u64 = 5_000_000_000;
 /// The offset is lowered by one of so many.
 const GLIDE: i64 = 20;
+/// Pictures that are looked at in a window.
+const PICTURES: usize = 120;
 /// A sound track that lags its picture by more than this is not waited for.
 const MAX_LAG: i64 = 1_000_000_000;
 
@@ -44,10 +46,18 @@ pub struct Timeline {
 #[derive(Debug, Default)]
 struct Window {
     start: u64,
-    /// Smallest slack, each of picture and sound: that of the latest frame.
-    least: [Option<i64>; 2],
-    /// Largest slack of a picture: that of the earliest.
-    most: Option<i64>,
+    /// Slack of each picture, at most [`PICTURES`].
+    pictures: Vec<i64>,
+    /// Smallest slack of the sound: what comes later is not heard.
+    sound: Option<i64>,
+}
+
+impl Window {
+    fn restart(&mut self, now: u64) {
+        self.start = now;
+        self.pictures.clear();
+        self.sound = None;
+    }
 }
 
 /// What became of a timestamp.
@@ -85,10 +95,14 @@ impl Timeline {
         if media == Media::Audio && slack < 0 && -slack < MAX_LAG {
             return self.step(offset - slack, now);
         }
-        let least = self.window.least[index].map_or(slack, |least| least.min(slack));
-        self.window.least[index] = Some(least);
-        if media == Media::Video {
-            self.window.most = Some(self.window.most.map_or(slack, |most| most.max(slack)));
+        match media {
+            Media::Video if self.window.pictures.len() < PICTURES => {
+                self.window.pictures.push(slack)
+            }
+            Media::Video => {}
+            Media::Audio => {
+                self.window.sound = Some(self.window.sound.map_or(slack, |least| least.min(slack)));
+            }
         }
         if now.saturating_sub(self.window.start) < WINDOW {
             return Placed {
@@ -101,23 +115,21 @@ impl Timeline {
 
     /// A window is over: moves the timeline where that is worth it.
     fn judge(&mut self, offset: i64, now: u64) -> Placed {
+        self.window.pictures.sort_unstable();
+        let pictures = &self.window.pictures;
         // Every picture came too late: a slow clock, or a way that has grown longer.
-        if let Some(most) = self.window.most.filter(|most| *most < -WORTH) {
+        if let Some(most) = pictures.last().copied().filter(|most| *most < -WORTH) {
             return self.step(offset - most, now);
         }
-        let unused = self
-            .window
-            .least
-            .iter()
-            .flatten()
-            .copied()
+        // A few late pictures are shown a tick later; they are no reason to hold all others back.
+        let typical = pictures.get(pictures.len() / 5).copied();
+        let unused = typical
+            .into_iter()
+            .chain(self.window.sound)
             .min()
             .unwrap_or(0);
         let settling = now.saturating_sub(self.began) < SETTLE;
-        self.window = Window {
-            start: now,
-            ..Window::default()
-        };
+        self.window.restart(now);
         self.spare = (unused > WORTH).then(|| match self.spare {
             Some((windows, least)) => (windows + 1, least.min(unused)),
             None => (1, unused),
@@ -143,10 +155,7 @@ impl Timeline {
             self.glided = now;
             self.offset = Some(next);
             // Its frames have not had the new offset yet.
-            self.window = Window {
-                start: now,
-                ..Window::default()
-            };
+            self.window.restart(now);
         }
         next
     }
@@ -156,10 +165,7 @@ impl Timeline {
         self.target = offset;
         self.glided = now;
         self.spare = None;
-        self.window = Window {
-            start: now,
-            ..Window::default()
-        };
+        self.window.restart(now);
         Placed {
             offset,
             moved: true,

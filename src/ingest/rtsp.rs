@@ -9,6 +9,7 @@ use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 use parking_lot::Mutex;
 
+use crate::engine::feed::Media;
 use crate::model::SourceId;
 use crate::relay::path_of;
 
@@ -190,6 +191,7 @@ mod media {
     use gst_rtsp_server::subclass::prelude::*;
 
     use crate::engine::inlet::Inlet;
+    use crate::ingest::lip_sync::LipSync;
 
     #[derive(Default)]
     pub struct IngestMedia {
@@ -208,6 +210,14 @@ mod media {
     impl ObjectImpl for IngestMedia {}
 
     impl RTSPMediaImpl for IngestMedia {
+        fn setup_rtpbin(&self, rtpbin: &gst::Element) -> Result<(), gst::LoggableError> {
+            // Timestamps are the sender's, in an even line from the first packet on. The inlet's
+            // timeline does the rest, for all streams of the sender together; corrections made
+            // for each alone would put them out of step.
+            rtpbin.set_property_from_str("buffer-mode", "none");
+            self.parent_setup_rtpbin(rtpbin)
+        }
+
         fn handle_sdp(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
             self.take(sdp).inspect_err(|_| {
                 if let Some(free) = self.free.get() {
@@ -228,16 +238,26 @@ mod media {
                 .ok_or_else(|| refuse("nobody takes it".to_owned()))?;
             let bin = (media.element().downcast::<gst::Bin>())
                 .map_err(|_| refuse("the media is not a bin".to_owned()))?;
+            let mut streams = Vec::new();
             for (number, stream) in sdp.medias().enumerate() {
-                super::check_stream(stream).map_err(refuse)?;
+                let (kind, rate) = super::check_stream(stream).map_err(refuse)?;
                 let parse = gst::ElementFactory::make("parsebin")
                     .name(format!("depay{number}"))
                     .build()
                     .map_err(|error| refuse(error.to_string()))?;
                 inlet.follow_unpacked_rtp(&parse);
                 bin.add(&parse).map_err(|error| refuse(error.to_string()))?;
+                streams.push((parse, kind, rate));
             }
             media.collect_streams();
+            let sync = Arc::new(LipSync::default());
+            for (number, (parse, kind, rate)) in streams.into_iter().enumerate() {
+                if let (Some(kind), Some(stream), Some(pad)) =
+                    (kind, media.stream(number as u32), parse.static_pad("sink"))
+                {
+                    sync.watch(&pad, &stream, kind, rate, inlet);
+                }
+            }
             self.parent_handle_sdp(sdp)
         }
     }
@@ -252,8 +272,8 @@ static LOG: std::sync::LazyLock<gst::DebugCategory> = std::sync::LazyLock::new(|
     )
 });
 
-/// Whether something here can unpack the stream.
-fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(), String> {
+/// What the stream is and the rate of its RTP clock, where something here can unpack it.
+fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(Option<Media>, u32), String> {
     let number = stream.format(0).and_then(|format| format.parse().ok());
     let caps = number.and_then(|number| stream.caps_from_media(number));
     let Some(mut caps) = caps else {
@@ -265,7 +285,16 @@ fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(), String> {
     let kind = gst::ElementFactoryType::DEPAYLOADER;
     let known = gst::ElementFactory::factories_with_type(kind, gst::Rank::MARGINAL);
     if known.iter().any(|factory| factory.can_sink_any_caps(&caps)) {
-        Ok(())
+        let kind = match stream.media() {
+            Some("video") => Some(Media::Video),
+            Some("audio") => Some(Media::Audio),
+            _ => None,
+        };
+        let rate = caps
+            .structure(0)
+            .and_then(|caps| caps.get::<i32>("clock-rate").ok());
+        let rate = rate.and_then(|rate| u32::try_from(rate).ok());
+        Ok((kind, rate.unwrap_or(90_000)))
     } else {
         Err(format!("nothing here unpacks {caps}"))
     }
