@@ -49,7 +49,7 @@ fn the_usual_players_play_it() {
         recording.assert_stamps_never_go_backwards();
         recording.sound().assert_tone(1000.0);
         // Whoever joins is told from the first packet on where picture and sound belong.
-        let (gap, at) = recording.video().longest_gap();
+        let (at, gap) = recording.video().longest_gap();
         assert!(gap < 0.15, "{gap} s at {at} s");
     }
     let picture = picture.stop();
@@ -107,7 +107,9 @@ fn a_source_is_served_as_its_laptop_encoded_it() {
     laptop.assert_running();
     let video = recording.video();
     assert_eq!((video.codec(), video.size()), ("h264", (1280, 720)));
-    recording.assert_frame_rate(25.0);
+    // As it was sent, but for what the way through has taught about the sender's clock.
+    let rate = recording.frames_per_second();
+    assert!((rate - 25.0).abs() < 0.3, "{rate} frames/s");
     // Encoded again, keyframes would not be where the laptop put them.
     assert!(
         video
