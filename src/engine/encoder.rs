@@ -120,19 +120,56 @@ impl Codec {
     }
 }
 
+/// What became of the encoders that were tried before the one that works.
+#[derive(Debug, Default)]
+struct Tried {
+    missing: Vec<&'static str>,
+    broken: Vec<String>,
+}
+
+impl Tried {
+    fn note(&mut self, codec: Codec, why: TryEncoderError) {
+        match why {
+            TryEncoderError::Missing if self.missing.contains(&codec.name()) => {}
+            TryEncoderError::Missing => self.missing.push(codec.name()),
+            TryEncoderError::Broken(reason) => self
+                .broken
+                .push(format!("{} does not work: {reason}", codec.name())),
+        }
+    }
+
+    /// For people; empty where nothing was tried.
+    fn text(&self) -> String {
+        let mut parts = self.broken.clone();
+        if !self.missing.is_empty() {
+            parts.push(format!("not installed: {}", self.missing.join(", ")));
+        }
+        parts.join("; ")
+    }
+}
+
+/// Why an encoder is not used.
+#[derive(Debug)]
+enum TryEncoderError {
+    /// Its element is not there.
+    Missing,
+    /// It is there, and does not encode.
+    Broken(String),
+}
+
 /// Tries encoders, best first, by encoding, and takes the first that works. `Err` only where not
 /// even x264 does.
 pub fn choose(config: &ProgrammeConfig) -> Result<Choice, String> {
-    let mut tried = Vec::new();
+    let mut tried = Tried::default();
     let wanted = CANDIDATES
         .iter()
         .filter(|codec| codec.is_meant_by(config.encoder));
     for &codec in wanted {
         match trial(codec, config) {
             Ok(()) => {
-                let reason = match (config.encoder, tried.is_empty()) {
-                    (EncoderChoice::Auto, false) => format!("works here; {}", tried.join("; ")),
-                    (EncoderChoice::Auto, true) => "works here".to_owned(),
+                let reason = match (config.encoder, tried.text()) {
+                    (EncoderChoice::Auto, tried) if tried.is_empty() => "works here".to_owned(),
+                    (EncoderChoice::Auto, tried) => format!("works here; {tried}"),
                     _ => "chosen in the venue file".to_owned(),
                 };
                 return Ok(Choice {
@@ -141,38 +178,43 @@ pub fn choose(config: &ProgrammeConfig) -> Result<Choice, String> {
                     second_best: false,
                 });
             }
-            Err(reason) => tried.push(format!("{} does not: {reason}", codec.name())),
+            Err(reason) => tried.note(codec, reason),
         }
     }
-    if config.encoder == EncoderChoice::X264 || config.encoder == EncoderChoice::Auto {
-        return Err(tried.join("; "));
+    if matches!(config.encoder, EncoderChoice::X264 | EncoderChoice::Auto) {
+        return Err(tried.text());
     }
-    trial(Codec::X264, config).map_err(|reason| format!("{}; x264: {reason}", tried.join("; ")))?;
+    let reason = tried.text();
+    trial(Codec::X264, config).map_err(|why| {
+        tried.note(Codec::X264, why);
+        tried.text()
+    })?;
     Ok(Choice {
         codec: Codec::X264,
-        reason: tried.join("; "),
+        reason,
         second_best: true,
     })
 }
 
 /// Encodes a few black pictures of the programme's size.
-fn trial(codec: Codec, config: &ProgrammeConfig) -> Result<(), String> {
-    let fragment = Fragment::pipeline(codec.fragment()).map_err(|error| match error {
-        FragmentError::Refused { cause, .. } => cause.to_string(),
-        other => other.to_string(),
+fn trial(codec: Codec, config: &ProgrammeConfig) -> Result<(), TryEncoderError> {
+    let broken = |error: FragmentError| TryEncoderError::Broken(error.to_string());
+    let fragment = Fragment::pipeline(codec.fragment()).map_err(|error| match &error {
+        FragmentError::Refused { cause, .. } if cause.matches(gst::ParseError::NoSuchElement) => {
+            TryEncoderError::Missing
+        }
+        _ => broken(error),
     })?;
-    codec
-        .tune(&fragment, config)
-        .map_err(|error| error.to_string())?;
-    let source: gst_app::AppSrc = fragment.element("in").map_err(|error| error.to_string())?;
-    let sink: gst_app::AppSink = fragment.element("out").map_err(|error| error.to_string())?;
+    codec.tune(&fragment, config).map_err(broken)?;
+    let source: gst_app::AppSrc = fragment.element("in").map_err(broken)?;
+    let sink: gst_app::AppSink = fragment.element("out").map_err(broken)?;
     let info = picture_info(config);
     source.set_caps(info.to_caps().ok().as_ref());
     let pipeline = fragment.into_bin();
     let result = (|| {
         pipeline
             .set_state(gst::State::Playing)
-            .map_err(|_| "it does not start".to_owned())?;
+            .map_err(|_| TryEncoderError::Broken("it does not start".to_owned()))?;
         let picture = gst::Buffer::from_slice(vec![128u8; info.size()]);
         let duration =
             gst::ClockTime::from_nseconds(config.framerate.frame_duration().as_nanos() as u64);
@@ -189,7 +231,7 @@ fn trial(codec: Codec, config: &ProgrammeConfig) -> Result<(), String> {
         let patience = gst::ClockTime::from_nseconds(TRIAL.as_nanos() as u64);
         match sink.try_pull_sample(patience) {
             Some(_) => Ok(()),
-            None => Err("it encodes nothing".to_owned()),
+            None => Err(TryEncoderError::Broken("it encodes nothing".to_owned())),
         }
     })();
     // NULL cannot be refused.
@@ -354,8 +396,9 @@ mod tests {
         let venue = crate::venue::Venue::parse("t.toml".as_ref(), "").unwrap();
         let choice = choose(&venue.programme).unwrap();
         if choice.codec == Codec::X264 {
+            let others = ["nvenc", "vaapi", "qsv", "v4l2"];
             assert!(
-                choice.reason.contains("nvenc does not: "),
+                others.iter().all(|other| choice.reason.contains(other)),
                 "{}",
                 choice.reason
             );

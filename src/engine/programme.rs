@@ -307,7 +307,8 @@ impl PictureLoop {
             let is_live = live.is_some();
             Painted {
                 rect: slot.rect,
-                fit: if is_live { slot.fit } else { Fit::Stretch },
+                // A slate is made to be read: all of it, undistorted.
+                fit: if is_live { slot.fit } else { Fit::Contain },
                 picture: live.or_else(|| slot.slate.picture().cloned()),
             }
         }));

@@ -90,9 +90,13 @@ impl Actor {
                 second_best: true,
             };
         }
+        let (what, name) = match media {
+            Media::Video => ("picture", self.choice.codec.name()),
+            Media::Audio => ("sound", "AAC"),
+        };
         let text = Text {
-            happened: "The encoder broke.".to_owned(),
-            doing: format!("It is started again, as {}.", self.choice.codec.name()),
+            happened: format!("The encoder of the programme's {what} broke."),
+            doing: format!("It is started again, as {name}."),
             advice: "If this repeats, choose another encoder in the venue file.".to_owned(),
         };
         let detail = match note {
