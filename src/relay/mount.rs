@@ -1,7 +1,7 @@
 //! A mount that plays a feed as it was encoded. Each client has a media of its own, built from what
 //! flows when it asks: it costs itself, and it starts with a keyframe, picture and sound in step. (A
 //! media that clients share tells those who come later where picture and sound were when they were
-//! last sent to somebody; players that begin there are up to seconds out of step.)
+//! last sent to somebody: ffmpeg was seen to begin 0.9 s out of step there.)
 
 use std::sync::Arc;
 use std::time::Duration;
