@@ -175,3 +175,31 @@ fn systemd_is_told_when_the_programme_runs_and_that_it_goes_on() {
     engine.terminate();
     while !hear().contains("STOPPING=1") {}
 }
+
+#[test]
+fn a_state_that_cannot_be_saved_is_a_fault_and_is_saved_when_it_can_be() {
+    let mut engine = Engine::start(&venue("rtmp://127.0.0.1:1/live/out"));
+    // Root may write everywhere, but not over a folder.
+    let obstacle = engine.room.state().join("show.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    engine.ctl(&["take", "slides-pip"]).assert_ok();
+    let unsaved = |status: &serde_json::Value| {
+        let faults = status["faults"].as_array().unwrap();
+        faults
+            .iter()
+            .any(|fault| fault["scope"] == "state" && fault["code"] == "unsaved")
+    };
+    engine.wait_status(seconds(2), "a fault", unsaved);
+    assert_eq!(
+        engine.status()["programme"]["layout"],
+        "slides-pip",
+        "the show goes on"
+    );
+    std::fs::remove_dir(&obstacle).unwrap();
+    engine.wait_status(seconds(5), "the fault over, untouched", |status| {
+        !unsaved(status)
+    });
+    engine.kill9();
+    engine.restart();
+    assert_eq!(engine.status()["programme"]["layout"], "slides-pip");
+}

@@ -27,6 +27,8 @@ use super::timebase::Timebase;
 
 /// How often supervisors look after what is theirs.
 const POLL: Duration = Duration::from_millis(100);
+/// Pause between two attempts to save a show that could not be saved.
+const SAVE_AGAIN: Duration = Duration::from_secs(3);
 
 /// The engine thread's belongings.
 pub(super) struct Actor {
@@ -51,6 +53,8 @@ pub(super) struct Actor {
     pub(super) subscribers: Vec<Subscriber>,
     pub(super) published: Option<Snapshot>,
     pub(super) ready: bool,
+    /// When the show, which is not on disk, is saved again.
+    pub(super) save_again: Option<Instant>,
 }
 
 impl Actor {
@@ -197,12 +201,19 @@ impl Actor {
 
     fn on_saved(&mut self, result: Result<(), String>) {
         match result {
-            Ok(()) => self.clear(&Scope::State, "unsaved"),
+            Ok(()) => {
+                self.save_again = None;
+                self.clear(&Scope::State, "unsaved");
+            }
             Err(detail) => {
+                self.save_again = Some(Instant::now() + SAVE_AGAIN);
                 let text = Text {
                     happened: "The show's state cannot be saved.".to_owned(),
-                    doing: "The show goes on; each change is tried to be saved again.".to_owned(),
-                    advice: "Free some space on the disk, or check its permissions.".to_owned(),
+                    doing: "The show goes on; saving is tried again every 3 s.".to_owned(),
+                    advice:
+                        "Free space on the disk, or check its permissions: until then a restart \
+                             forgets the latest changes."
+                            .to_owned(),
                 };
                 self.raise(Scope::State, "unsaved", Severity::Warning, text, &detail);
             }

@@ -194,11 +194,9 @@ impl Inlet {
             let moved = (time.nseconds() as i64).saturating_add(more);
             gst::ClockTime::from_nseconds(moved.max(0) as u64)
         };
-        let placed = self
-            .timeline
-            .lock()
-            .place(media, add(own, lack).nseconds(), now);
-        let shift = |time| add(add(time, lack), placed.offset);
+        let sent = add(own, lack).nseconds();
+        let offset = self.timeline.lock().place(media, sent, now);
+        let shift = |time| add(add(time, lack), offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();
         let pts = pts

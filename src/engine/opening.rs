@@ -106,6 +106,7 @@ impl Actor {
             subscribers: Vec::new(),
             published: None,
             ready: false,
+            save_again: None,
         };
         actor.open()?;
         Ok(actor)

@@ -129,6 +129,9 @@ impl Actor {
             self.figures
                 .refresh(now, sources, outputs, &self.programme, &self.relay);
         }
+        if self.save_again.take_if(|due| now >= *due).is_some() {
+            self.memory.keep(&self.show, None);
+        }
         if self.programme.video.pushed() > 0 {
             if !self.ready {
                 self.ready = true;
