@@ -34,7 +34,7 @@ lint: deps ## format and clippy, with the panel and without
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --no-default-features -- -D warnings
 
-bench: deps-test footage ## measure what the project promises in figures
+bench: deps-test footage probe ## measure what the project promises in figures
 	cargo bench
 
 deps: ## install the packages that building and running need
