@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Engine, Nginx, free_port, seconds};
+use common::{Engine, Nginx, free_port, seconds, wait_until};
 
 fn venue(uri: &str) -> String {
     format!(
@@ -181,7 +181,10 @@ fn a_state_that_cannot_be_saved_is_a_fault_and_is_saved_when_it_can_be() {
     let mut engine = Engine::start(&venue("rtmp://127.0.0.1:1/live/out"));
     // Root may write everywhere, but not over a folder.
     let obstacle = engine.room.state().join("show.json.new");
-    std::fs::create_dir(&obstacle).unwrap();
+    // The start itself may still be writing there.
+    wait_until(seconds(5), "a free place", || {
+        std::fs::create_dir(&obstacle).is_ok()
+    });
     engine.ctl(&["take", "slides-pip"]).assert_ok();
     let unsaved = |status: &serde_json::Value| {
         let faults = status["faults"].as_array().unwrap();
