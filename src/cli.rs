@@ -82,6 +82,9 @@ pub enum Verb {
         /// How.
         #[arg(long, value_enum, default_value = "cut")]
         transition: TransitionArg,
+        /// How long a mix or a morph takes, as 300ms or 1.5s; at most 10s.
+        #[arg(long, value_parser = milliseconds, default_value = "300ms")]
+        duration: u32,
     },
     /// Prepare a layout.
     Preview {
@@ -140,6 +143,10 @@ pub enum Verb {
 pub enum TransitionArg {
     /// At once.
     Cut,
+    /// Old and new picture blended.
+    Mix,
+    /// Slots that both layouts show glide to their new places.
+    Morph,
 }
 
 /// On or off.
@@ -206,6 +213,8 @@ mod tests {
             "take slides",
             "take",
             "take slides --transition cut",
+            "take slides --transition mix --duration 300ms",
+            "take --transition morph --duration 20s",
             "preview slides",
             "role slides=laptop-2",
             "role slides=",
@@ -223,6 +232,8 @@ mod tests {
         for line in [
             "",
             "take Slides",
+            "take slides --transition wipe",
+            "take slides --transition mix --duration 300",
             "role slides",
             "gain laptop loud",
             "delay laptop 40",

@@ -82,11 +82,18 @@ fn request_of(verb: &Verb) -> Request {
     Request::Change(match verb.clone() {
         Verb::Status => return Request::Status,
         Verb::Watch => return Request::Subscribe,
-        Verb::Take { layout, transition } => Command::Take {
+        Verb::Take {
+            layout,
+            transition,
+            duration,
+        } => Command::Take {
             layout,
             transition: match transition {
                 TransitionArg::Cut => Transition::Cut,
+                TransitionArg::Mix => Transition::Mix,
+                TransitionArg::Morph => Transition::Morph,
             },
+            duration_ms: duration,
         },
         Verb::Preview { layout } => Command::Preview { layout },
         Verb::Role { assignment } => Command::Role {

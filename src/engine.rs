@@ -4,6 +4,7 @@
 pub mod note;
 
 mod actor;
+mod blend;
 mod canvas;
 mod decode;
 mod encoder;
@@ -26,6 +27,7 @@ mod stage;
 mod supervise;
 pub(crate) mod timebase;
 mod timeline;
+mod transition;
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;

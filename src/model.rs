@@ -9,6 +9,7 @@ pub mod layout;
 pub mod message;
 pub mod show;
 pub mod status;
+pub mod transition;
 
 pub use fault::{Fault, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
@@ -16,3 +17,4 @@ pub use layout::{Colour, Fit, Layout, PixelRect, Rect, Slot};
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
 pub use show::{Gain, ShowState};
 pub use status::Snapshot;
+pub use transition::Passage;

@@ -132,7 +132,7 @@ impl Actor {
 
     fn carry_out(&mut self, change: &Change) {
         match change {
-            Change::Picture => {
+            Change::Picture(passage) => {
                 let scene = scene(
                     &self.venue,
                     &self.cast,
@@ -140,10 +140,10 @@ impl Actor {
                     &self.sources,
                     &mut self.slates,
                 );
-                self.programme.show(scene);
-                self.tune_sources();
+                self.programme.show(scene, *passage);
+                self.tune_sources(passage.map(|passage| passage.length()));
             }
-            Change::Source(_) => self.tune_sources(),
+            Change::Source(_) => self.tune_sources(None),
             Change::Output(id) => {
                 let run = self.show.outputs.get(id).copied().unwrap_or(false);
                 if let Some(output) = self.outputs.iter_mut().find(|o| o.config.id == *id) {

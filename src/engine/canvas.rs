@@ -12,7 +12,7 @@ use crate::model::{Colour, Fit, PixelRect};
 use super::pictures::Picture;
 
 /// More frames than this are never under way: the encoder's queue, and the one it reads.
-const MAX_CANVASES: usize = 12;
+pub(super) const MAX_CANVASES: usize = 12;
 
 /// What a slot shows in one frame.
 #[derive(Debug, Clone)]
@@ -21,8 +21,19 @@ pub struct Painted {
     pub rect: PixelRect,
     /// How the picture is put into it.
     pub fit: Fit,
+    /// What of the picture is seen, in its own pixels; `None`: as `fit` has it.
+    pub crop: Option<PixelRect>,
     /// What it shows; `None`: nothing, the background.
     pub picture: Option<Picture>,
+}
+
+impl Painted {
+    /// Whether both look the same in a frame.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let serial = |slot: &Self| slot.picture.as_ref().map(|picture| picture.serial);
+        (self.rect, self.fit, self.crop) == (other.rect, other.fit, other.crop)
+            && serial(self) == serial(other)
+    }
 }
 
 /// What has to be the same for a slot not to be painted again.
@@ -30,6 +41,7 @@ pub struct Painted {
 struct Mark {
     rect: PixelRect,
     fit: Fit,
+    crop: Option<PixelRect>,
     /// Serial of the picture; 0 where there is none.
     serial: u64,
     /// What of the slot the picture covers.
@@ -56,6 +68,7 @@ struct Scaler {
     source: VideoInfo,
     rect: PixelRect,
     fit: Fit,
+    crop: Option<PixelRect>,
     /// `None`: GStreamer cannot convert such pictures.
     converter: Option<VideoConverter>,
 }
@@ -107,6 +120,7 @@ impl Easel {
         Mark {
             rect: slot.rect,
             fit: slot.fit,
+            crop: slot.crop,
             serial,
             covered,
         }
@@ -114,9 +128,7 @@ impl Easel {
 
     /// A canvas that nobody reads any more; the newest such one, because least has changed on it.
     fn free_canvas(&mut self) -> Option<usize> {
-        let free =
-            |canvas: &Canvas| canvas.buffer.is_writable() && canvas.buffer.is_all_memory_writable();
-        if let Some(index) = self.canvases.iter().rposition(free) {
+        if let Some(index) = (self.canvases.iter()).rposition(|canvas| is_free(&canvas.buffer)) {
             return Some(index);
         }
         if self.canvases.len() >= MAX_CANVASES {
@@ -156,7 +168,7 @@ impl Easel {
         let mut repainted: Vec<PixelRect> = Vec::new();
         for (i, slot) in slots.iter().enumerate() {
             let stale = !same_places
-                || canvas.marks[i].serial != marks[i].serial
+                || canvas.marks[i] != marks[i]
                 || repainted
                     .iter()
                     .any(|below| below.overlaps(&marks[i].covered));
@@ -175,6 +187,11 @@ impl Easel {
     }
 }
 
+/// Whether nobody else reads a frame any more.
+pub(super) fn is_free(buffer: &gst::Buffer) -> bool {
+    buffer.is_writable() && buffer.is_all_memory_writable()
+}
+
 /// Width and height of the picture as it is meant to be seen.
 fn shape(info: &VideoInfo) -> (u64, u64) {
     let par = info.par();
@@ -183,7 +200,7 @@ fn shape(info: &VideoInfo) -> (u64, u64) {
 }
 
 /// What of the slot the picture covers.
-fn covered(slot: &Painted, info: &VideoInfo) -> PixelRect {
+pub(super) fn covered(slot: &Painted, info: &VideoInfo) -> PixelRect {
     let (width, height) = shape(info);
     match slot.fit {
         Fit::Contain => slot.rect.contain(width, height),
@@ -192,7 +209,10 @@ fn covered(slot: &Painted, info: &VideoInfo) -> PixelRect {
 }
 
 /// What of the picture is seen.
-fn seen(slot: &Painted, info: &VideoInfo) -> PixelRect {
+pub(super) fn seen(slot: &Painted, info: &VideoInfo) -> PixelRect {
+    if let Some(crop) = slot.crop {
+        return crop;
+    }
     let whole = PixelRect {
         x: 0,
         y: 0,
@@ -223,7 +243,9 @@ fn scaler<'a>(
         scalers.resize_with(index + 1, || None);
     }
     let place = &mut scalers[index];
-    let fits = |s: &Scaler| s.rect == slot.rect && s.fit == slot.fit && s.source == *source;
+    let fits = |s: &Scaler| {
+        (s.rect, s.fit, s.crop) == (slot.rect, slot.fit, slot.crop) && s.source == *source
+    };
     if !place.as_ref().is_some_and(fits) {
         let made = converter(source, frame, slot);
         if made.is_none() {
@@ -233,6 +255,7 @@ fn scaler<'a>(
             source: source.clone(),
             rect: slot.rect,
             fit: slot.fit,
+            crop: slot.crop,
             converter: made,
         });
     }
@@ -321,6 +344,7 @@ mod tests {
                 height,
             },
             fit,
+            crop: None,
             picture: Some(picture.clone()),
         }
     }

@@ -1,11 +1,13 @@
 //! Mixes the sources' sound, one block at a time. Whatever changes (gain, mute, delay, a source
-//! that comes or goes) changes along a ramp: no clicks.
+//! that comes or goes) changes along a ramp: no clicks. While a transition fades the sound, that ramp
+//! is as long as the transition.
 //!
 //! Owned by the sound thread alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::samples::{CHANNELS, Samples};
+use super::samples::{CHANNELS, RATE, Samples};
 
 /// Sample frames of a block: one frame of AAC.
 pub const BLOCK: usize = 1024;
@@ -37,6 +39,8 @@ struct Strip {
 #[derive(Debug)]
 pub struct Mixer {
     strips: Vec<Strip>,
+    /// Sample frames until every gain is what it shall be.
+    fade: usize,
     scratch: Box<[[f32; CHANNELS]]>,
     other: Box<[[f32; CHANNELS]]>,
 }
@@ -45,6 +49,7 @@ impl Default for Mixer {
     fn default() -> Self {
         Self {
             strips: Vec::new(),
+            fade: 0,
             scratch: vec![[0.0; CHANNELS]; BLOCK].into(),
             other: vec![[0.0; CHANNELS]; BLOCK].into(),
         }
@@ -52,11 +57,19 @@ impl Default for Mixer {
 }
 
 impl Mixer {
+    /// From the next block on, gains reach what they shall be in `length`, evenly; a fade that is
+    /// under way ends. Without it a gain changes within a block, or with the fade that is under way.
+    pub fn fade(&mut self, length: Duration) {
+        self.fade = (length.as_nanos() * u128::from(RATE) / 1_000_000_000) as usize;
+    }
+
     /// Mixes the block that starts at sample frame `index` of the programme's time into `out`.
     /// `inputs` has the same sources in the same order at every call.
     pub fn mix(&mut self, index: u64, inputs: &[MixInput], out: &mut [[f32; CHANNELS]]) {
         out.fill([0.0; CHANNELS]);
         self.strips.resize(inputs.len(), Strip::default());
+        let share = out.len() as f32 / self.fade.max(out.len()) as f32;
+        self.fade = self.fade.saturating_sub(out.len());
         for (strip, input) in self.strips.iter_mut().zip(inputs) {
             let silent = strip.gain == 0.0 && input.gain == 0.0;
             if !strip.started {
@@ -78,8 +91,13 @@ impl Mixer {
                 crossfade(block, next);
                 strip.lag = input.lag;
             }
-            add(out, block, strip.gain, input.gain);
-            strip.gain = input.gain;
+            let gain = if share < 1.0 {
+                strip.gain + (input.gain - strip.gain) * share
+            } else {
+                input.gain
+            };
+            add(out, block, strip.gain, gain);
+            strip.gain = gain;
         }
         for frame in out.iter_mut() {
             *frame = frame.map(|sample| sample.clamp(-1.0, 1.0));
@@ -153,7 +171,6 @@ fn add(out: &mut [[f32; CHANNELS]], block: &[[f32; CHANNELS]], from: f32, to: f3
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::samples::RATE;
 
     fn tone(samples: &Samples, from_ms: u64, ms: u64) {
         let frames = (ms * RATE / 1000) as usize;
@@ -236,6 +253,89 @@ mod tests {
         tone(&late.samples, 1003, 500);
         let sound = run(10, &mut { late }, |_, _| {});
         assert!(largest_step(&sound) < 0.06, "{}", largest_step(&sound));
+    }
+
+    /// The gain after each of `blocks` blocks of a source that falls silent with the first;
+    /// `change` may alter input and mixer before each.
+    fn gains(blocks: usize, mut change: impl FnMut(usize, &mut MixInput, &mut Mixer)) -> Vec<f32> {
+        let mut input = input();
+        let mut mixer = Mixer::default();
+        let mut out = [[0.0; 2]; BLOCK];
+        mixer.mix(RATE, std::slice::from_ref(&input), &mut out);
+        input.gain = 0.0;
+        (0..blocks)
+            .map(|n| {
+                change(n, &mut input, &mut mixer);
+                let index = RATE + ((n + 1) * BLOCK) as u64;
+                mixer.mix(index, std::slice::from_ref(&input), &mut out);
+                mixer.strips[0].gain
+            })
+            .collect()
+    }
+
+    /// As long as ten blocks.
+    const TEN: Duration = Duration::from_nanos(10 * BLOCK as u64 * 1_000_000_000 / RATE + 1);
+
+    #[test]
+    fn a_fade_goes_evenly_over_its_time_and_the_next_change_is_quick_again() {
+        let gains = gains(13, |n, input, mixer| match n {
+            0 => mixer.fade(TEN),
+            12 => input.gain = 0.5,
+            _ => {}
+        });
+        for (n, gain) in gains[..9].iter().enumerate() {
+            let even = 1.0 - (n + 1) as f32 / 10.0;
+            assert!((gain - even).abs() < 1e-3, "block {n}: {gain}");
+        }
+        assert_eq!(gains[9..], [0.0, 0.0, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn a_fade_is_cut_short_re_aimed_or_goes_on_to_a_changed_end() {
+        let cut = gains(6, |n, _, mixer| match n {
+            0 => mixer.fade(TEN),
+            5 => mixer.fade(Duration::ZERO),
+            _ => {}
+        });
+        assert!((cut[4] - 0.5).abs() < 1e-3 && cut[5] == 0.0, "{cut:?}");
+        let back = gains(15, |n, input, mixer| match n {
+            0 => mixer.fade(TEN),
+            5 => {
+                input.gain = 1.0;
+                mixer.fade(TEN);
+            }
+            _ => {}
+        });
+        assert!((back[5] - 0.55).abs() < 1e-3 && back[14] == 1.0, "{back:?}");
+        let on = gains(10, |n, input, mixer| match n {
+            0 => mixer.fade(TEN),
+            5 => input.gain = 0.25,
+            _ => {}
+        });
+        assert!((on[5] - 0.45).abs() < 1e-3 && on[9] == 0.25, "{on:?}");
+    }
+
+    #[test]
+    fn a_fade_does_not_click() {
+        let mut input = input();
+        tone(&input.samples, 900, 2000);
+        let mut mixer = Mixer::default();
+        let mut all = Vec::new();
+        let mut out = [[0.0; 2]; BLOCK];
+        for n in 0..40 {
+            if n == 10 {
+                input.gain = 0.0;
+                mixer.fade(Duration::from_millis(300));
+            }
+            let index = RATE + (n * BLOCK) as u64;
+            mixer.mix(index, std::slice::from_ref(&input), &mut out);
+            all.extend(out.iter().map(|frame| frame[0]));
+        }
+        assert!(largest_step(&all) < 0.031, "{}", largest_step(&all));
+        let half = 10 * BLOCK + 7200;
+        let level = peak(&all[half - 100..half + 100]);
+        assert!((level - 0.25).abs() < 0.01, "{level}");
+        assert_eq!(peak(&all[26 * BLOCK..]), 0.0);
     }
 
     #[test]

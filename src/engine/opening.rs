@@ -123,7 +123,7 @@ impl Actor {
         self.seat(Media::Audio)?;
         self.seat(Media::Video)?;
         self.programme.run()?;
-        self.tune_sources();
+        self.tune_sources(None);
         if self.choice.second_best {
             let text = Text {
                 happened: format!(

@@ -5,7 +5,8 @@
 //! due, paints, and hands the frame to the encoder. `sound` does the same for blocks of samples,
 //! and is not delayed when painting is. Neither waits for a source, an encoder or anybody else; the
 //! engine thread tells them what to show by exchanging one [`Scene`] and one list of
-//! [`MixInput`]s, so a change is seen whole or not at all.
+//! [`MixInput`]s, so a change is seen whole or not at all; a [`Passage`] says how the old gives way
+//! to the new.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +16,9 @@ use std::time::Duration;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use crate::model::{Colour, Fit, PixelRect};
+use crate::model::{Colour, Fit, Passage, PixelRect};
 use crate::venue::{ProgrammeConfig, Rate};
 
-use super::canvas::{Easel, Painted};
 use super::encoder::picture_info;
 use super::feed::{Feed, Media};
 use super::mix::{BLOCK, MixInput, Mixer};
@@ -26,6 +26,7 @@ use super::pictures::{Pacing, Pictures};
 use super::samples::{CHANNELS, RATE};
 use super::slate::Slate;
 use super::timebase::Timebase;
+use super::transition::View;
 
 /// How long a slot keeps the last picture of a source that gives no more.
 pub const HOLD: Duration = Duration::from_millis(700);
@@ -66,14 +67,28 @@ pub struct SceneSlot {
 /// What the programme's threads and the engine thread share.
 #[derive(Debug)]
 pub struct Shared {
-    scene: Mutex<Arc<Scene>>,
-    mix: Mutex<Arc<[MixInput]>>,
+    scene: Mutex<SceneOrder>,
+    mix: Mutex<MixOrder>,
     video_in: Mutex<Option<VideoIn>>,
     audio_in: Mutex<Option<gst_app::AppSrc>>,
     stop: AtomicBool,
     frames: AtomicU64,
     late: AtomicU64,
     dropped: AtomicU64,
+}
+
+/// What to show from now on, and how to go over to it, until the picture thread has seen that.
+#[derive(Debug)]
+struct SceneOrder {
+    scene: Arc<Scene>,
+    passage: Option<Passage>,
+}
+
+/// What to sound like from now on, and over which time, until the sound thread has seen that.
+#[derive(Debug, Default)]
+struct MixOrder {
+    inputs: Arc<[MixInput]>,
+    fade: Option<Duration>,
 }
 
 /// The encoder as the picture thread sees it.
@@ -116,9 +131,13 @@ impl Programme {
         sources: Vec<Arc<Pictures>>,
         scene: Scene,
     ) -> Self {
+        let scene = Arc::new(scene);
         let shared = Arc::new(Shared {
-            scene: Mutex::new(Arc::new(scene)),
-            mix: Mutex::new(Arc::default()),
+            scene: Mutex::new(SceneOrder {
+                scene: scene.clone(),
+                passage: None,
+            }),
+            mix: Mutex::default(),
             video_in: Mutex::default(),
             audio_in: Mutex::default(),
             stop: AtomicBool::new(false),
@@ -128,10 +147,11 @@ impl Programme {
         });
         let video = Feed::new(Media::Video);
         let audio = Feed::new(Media::Audio);
+        let step = config.framerate.frame_duration().as_nanos() as u64;
         let picture = PictureLoop {
             shared: shared.clone(),
             timebase: timebase.clone(),
-            easel: Easel::new(&picture_info(config)),
+            view: View::new(&picture_info(config), pacing(config), step, scene),
             feed: video.clone(),
             sources,
             pacing: pacing(config),
@@ -164,16 +184,28 @@ impl Programme {
         Ok(())
     }
 
-    /// From the next tick on, the programme shows this.
-    pub fn show(&self, scene: Scene) {
-        let old = std::mem::replace(&mut *self.shared.scene.lock(), Arc::new(scene));
+    /// From the next tick on, the programme goes over to this. Without a passage it does so at
+    /// once, but a transition that is under way goes on.
+    pub fn show(&self, scene: Scene, passage: Option<Passage>) {
+        let scene = Arc::new(scene);
+        let old = {
+            let mut order = self.shared.scene.lock();
+            order.passage = passage.or(order.passage);
+            std::mem::replace(&mut order.scene, scene)
+        };
         drop(old);
     }
 
-    /// From the next block on, the programme sounds like this; the same sources in the same order
-    /// at every call.
-    pub fn mix(&self, inputs: Vec<MixInput>) {
-        let old = std::mem::replace(&mut *self.shared.mix.lock(), inputs.into());
+    /// From the next block on, the programme goes over to sound like this, in the time of `fade`.
+    /// Without one it does so at once, but a fade that is under way goes on. The same sources in the
+    /// same order at every call.
+    pub fn mix(&self, inputs: Vec<MixInput>, fade: Option<Duration>) {
+        let inputs = inputs.into();
+        let old = {
+            let mut order = self.shared.mix.lock();
+            order.fade = fade.or(order.fade);
+            std::mem::replace(&mut order.inputs, inputs)
+        };
         drop(old);
     }
 
@@ -255,7 +287,7 @@ fn first(now: gst::ClockTime, time_of: impl Fn(u64) -> u64) -> u64 {
 struct PictureLoop {
     shared: Arc<Shared>,
     timebase: Timebase,
-    easel: Easel,
+    view: View,
     feed: Arc<Feed>,
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
@@ -265,7 +297,6 @@ struct PictureLoop {
 
 impl PictureLoop {
     fn run(mut self) {
-        let mut painted = Vec::new();
         let mut n = first(self.timebase.now(), |n| tick_time(n, self.rate));
         while !self.shared.stop.load(Ordering::Relaxed) {
             let tick = tick_time(n, self.rate);
@@ -280,8 +311,8 @@ impl PictureLoop {
             }
             let next = tick_time(n + 1, self.rate);
             let late = now >= next;
-            let frame = if late { self.easel.repeat() } else { None };
-            let frame = frame.or_else(|| self.paint(tick, &mut painted));
+            let frame = if late { self.view.repeat() } else { None };
+            let frame = frame.or_else(|| self.paint(tick));
             self.shared.frames.fetch_add(1, Ordering::Relaxed);
             if late {
                 self.shared.late.fetch_add(1, Ordering::Relaxed);
@@ -293,26 +324,16 @@ impl PictureLoop {
         }
     }
 
-    fn paint(&mut self, tick: u64, painted: &mut Vec<Painted>) -> Option<gst::Buffer> {
+    fn paint(&mut self, tick: u64) -> Option<gst::Buffer> {
         for source in &self.sources {
             source.at(tick, self.pacing);
         }
-        let scene = self.shared.scene.lock().clone();
-        painted.clear();
-        painted.extend(scene.slots.iter().map(|slot| {
-            let live = slot
-                .pictures
-                .as_ref()
-                .and_then(|source| source.at(tick, self.pacing));
-            let is_live = live.is_some();
-            Painted {
-                rect: slot.rect,
-                // A slate is made to be read: all of it, undistorted.
-                fit: if is_live { slot.fit } else { Fit::Contain },
-                picture: live.or_else(|| slot.slate.picture().cloned()),
-            }
-        }));
-        self.easel.paint(scene.background, painted)
+        let (scene, passage) = {
+            let mut order = self.shared.scene.lock();
+            (order.scene.clone(), order.passage.take())
+        };
+        self.view.show(&scene, passage, tick);
+        self.view.paint(tick)
     }
 
     fn send(&mut self, mut frame: gst::Buffer, tick: u64, duration: u64) {
@@ -358,7 +379,13 @@ impl SoundLoop {
                 n = first(self.timebase.now(), start_of);
                 continue;
             }
-            let inputs = self.shared.mix.lock().clone();
+            let (inputs, fade) = {
+                let mut order = self.shared.mix.lock();
+                (order.inputs.clone(), order.fade.take())
+            };
+            if let Some(length) = fade {
+                self.mixer.fade(length);
+            }
             self.mixer.mix(n * BLOCK as u64, &inputs, &mut block);
             self.send(&block, start, end - start);
             n += 1;

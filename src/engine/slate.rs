@@ -19,6 +19,11 @@ impl Slate {
     pub fn picture(&self) -> Option<&Picture> {
         self.0.get()
     }
+
+    /// Whether both are the slate of one text.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// All slates by their text. Owned by the engine thread.

@@ -15,8 +15,9 @@ use super::slate::Slates;
 use super::source::Source;
 
 impl Actor {
-    /// Hands gains and delays to where they take effect.
-    pub(super) fn tune_sources(&mut self) {
+    /// Hands gains and delays to where they take effect: gains in the time of `fade`, else at once
+    /// or with the fade that is under way.
+    pub(super) fn tune_sources(&mut self, fade: Option<Duration>) {
         let shown = self.sources_on_air();
         let mut inputs = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
@@ -41,7 +42,7 @@ impl Actor {
                 lag: sound_lag(&self.venue.programme, delay),
             });
         }
-        self.programme.mix(inputs);
+        self.programme.mix(inputs, fade);
     }
 
     /// Whether viewers see and hear a pause: the slate, or a layout that shows nobody.

@@ -21,6 +21,7 @@ use super::show::Gain;
 use super::status::{
     OutputStatus, ProgrammeStatus, RelayStatus, ShowStatus, Snapshot, SourceStatus,
 };
+use super::transition::DEFAULT_TRANSITION_MS;
 
 /// How the preview becomes the programme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub enum Transition {
     /// At once.
     #[default]
     Cut,
+    /// Old and new picture are blended, both live.
+    Mix,
+    /// Slots that go on showing the same glide to their new places; all else is blended.
+    Morph,
 }
 
 /// What may be asked of the show. Each is on disk before it is answered.
@@ -43,6 +48,9 @@ pub enum Command {
         /// How.
         #[serde(default)]
         transition: Transition,
+        /// Milliseconds, at most 10000; of no account for a cut.
+        #[serde(default = "default_transition_ms")]
+        duration_ms: u32,
     },
     /// Prepare a layout.
     Preview {
@@ -89,6 +97,10 @@ pub enum Command {
         /// Whether it is wanted.
         run: bool,
     },
+}
+
+fn default_transition_ms() -> u32 {
+    DEFAULT_TRANSITION_MS
 }
 
 /// One line from a client.
@@ -247,12 +259,23 @@ mod tests {
             Request::parse(r#"{"request":"take","layout":"slides"}"#),
             Ok(Request::Change(Command::Take {
                 layout: Some("slides".parse().unwrap()),
-                transition: Transition::Cut
+                transition: Transition::Cut,
+                duration_ms: 300
+            }))
+        );
+        assert_eq!(
+            Request::parse(r#"{"request":"take","transition":"morph","duration_ms":1500}"#),
+            Ok(Request::Change(Command::Take {
+                layout: None,
+                transition: Transition::Morph,
+                duration_ms: 1500
             }))
         );
         for line in [
             r#"{"request":"take","layuot":"slides"}"#,
             r#"{"request":"take","layout":"Not An Id"}"#,
+            r#"{"request":"take","transition":"wipe"}"#,
+            r#"{"request":"take","transition":"mix","duration_ms":-1}"#,
             r#"{"request":"gain","source":"laptop","gain":40}"#,
             r#"{"request":"fly"}"#,
             r#"{"hello":1}"#,

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
 use super::layout::Layout;
-use super::message::{Command, Refused};
+use super::message::{Command, Refused, Transition};
+use super::transition::{MAX_TRANSITION_MS, Passage};
 
 /// Longest delay of a source: its pictures wait decoded, in memory.
 pub const MAX_DELAY_MS: u32 = 2000;
@@ -124,8 +126,9 @@ pub struct ShowState {
 /// Which part of the show a command changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Programme, preview, slate or roles.
-    Picture,
+    /// Programme, preview, slate or roles; and how the picture on air gives way to another, where
+    /// it does so. `None`: what is under way goes on.
+    Picture(Option<Passage>),
     /// Gain, mute or delay of a source.
     Source(SourceId),
     /// An output is wanted, or no longer.
@@ -136,20 +139,25 @@ impl ShowState {
     /// Carries the command out, or says why not; a refused command changes nothing.
     pub fn apply(&mut self, command: &Command, cast: &Cast) -> Result<Change, Refused> {
         match command {
-            Command::Take { layout, .. } => {
+            Command::Take {
+                layout,
+                transition,
+                duration_ms,
+            } => {
                 let next = layout.clone().unwrap_or_else(|| self.preview.clone());
                 known_layout(&next, cast)?;
+                let passage = passage(*transition, *duration_ms)?;
                 if next == self.preview {
                     // What was on air is prepared, so that a second take goes back.
                     self.preview = self.programme.clone();
                 }
                 self.programme = next;
-                Ok(Change::Picture)
+                Ok(Change::Picture(Some(passage)))
             }
             Command::Preview { layout } => {
                 known_layout(layout, cast)?;
                 self.preview = layout.clone();
-                Ok(Change::Picture)
+                Ok(Change::Picture(None))
             }
             Command::Role { role, source } => {
                 if !cast.roles.contains(role) {
@@ -164,11 +172,11 @@ impl ShowState {
                         self.roles.remove(role);
                     }
                 }
-                Ok(Change::Picture)
+                Ok(Change::Picture(None))
             }
             Command::Slate { on } => {
                 self.slate = *on;
-                Ok(Change::Picture)
+                Ok(Change::Picture(Some(Passage::CUT)))
             }
             Command::Gain { source, gain } => {
                 self.setting(source, cast, |setting| setting.gain = *gain)
@@ -253,6 +261,22 @@ impl ShowState {
             }
         }
     }
+}
+
+fn passage(transition: Transition, duration_ms: u32) -> Result<Passage, Refused> {
+    if transition == Transition::Cut {
+        return Ok(Passage::CUT);
+    }
+    if duration_ms > MAX_TRANSITION_MS {
+        return Err(Refused::new(
+            "out-of-range",
+            format!("duration {duration_ms}ms is too long; accepted: 0ms to {MAX_TRANSITION_MS}ms"),
+        ));
+    }
+    Ok(Passage {
+        transition,
+        duration: Duration::from_millis(u64::from(duration_ms)),
+    })
 }
 
 fn known_layout(id: &LayoutId, cast: &Cast) -> Result<(), Refused> {

@@ -34,6 +34,7 @@ fn take(layout: Option<&str>) -> Command {
     Command::Take {
         layout: layout.map(|l| l.parse().unwrap()),
         transition: Transition::Cut,
+        duration_ms: 300,
     }
 }
 
@@ -73,7 +74,55 @@ fn a_refusal_names_what_there_is_and_changes_nothing() {
         show.apply(&too_long, &cast()).unwrap_err().message,
         "delay 2001ms is too long; accepted: 0ms to 2000ms"
     );
+    let too_slow = Command::Take {
+        layout: Some("speaker".parse().unwrap()),
+        transition: Transition::Mix,
+        duration_ms: 10_001,
+    };
+    let refused = show.apply(&too_slow, &cast()).unwrap_err();
+    assert_eq!(refused.code, "out-of-range");
+    assert_eq!(
+        refused.message,
+        "duration 10001ms is too long; accepted: 0ms to 10000ms"
+    );
     assert_eq!(show, before);
+}
+
+#[test]
+fn a_change_says_how_the_picture_gives_way() {
+    let mut show = show();
+    let mix = Command::Take {
+        layout: None,
+        transition: Transition::Mix,
+        duration_ms: 1500,
+    };
+    let passage = Passage {
+        transition: Transition::Mix,
+        duration: Duration::from_millis(1500),
+    };
+    assert_eq!(
+        show.apply(&mix, &cast()),
+        Ok(Change::Picture(Some(passage)))
+    );
+    for (command, passage) in [
+        (take(None), Some(Passage::CUT)),
+        (Command::Slate { on: true }, Some(Passage::CUT)),
+        (
+            Command::Preview {
+                layout: "slate".parse().unwrap(),
+            },
+            None,
+        ),
+        (
+            Command::Role {
+                role: "speaker".parse().unwrap(),
+                source: None,
+            },
+            None,
+        ),
+    ] {
+        assert_eq!(show.apply(&command, &cast()), Ok(Change::Picture(passage)));
+    }
 }
 
 #[test]
