@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
+use crate::model::Phrase;
 use crate::secret::redact;
 use crate::venue::OutputConfig;
 
 use super::feed::{Feed, Gate, Subscription};
 use super::fragment::{Fragment, FragmentError};
+use super::ledger::foreign;
 use super::note::{Note, Notes};
 use super::pipeline::{Pipe, PipeNote};
 use super::timebase::Timebase;
@@ -109,7 +111,7 @@ pub struct Output {
     attempt: u32,
     /// When the last attempt began.
     tried: Instant,
-    last_reason: String,
+    last_reason: Phrase,
     /// A failure that nobody has been told of.
     failed: bool,
     reconnects: u64,
@@ -139,7 +141,7 @@ impl Output {
             run: 0,
             attempt: 0,
             tried: Instant::now(),
-            last_reason: String::new(),
+            last_reason: Phrase::default(),
             failed: false,
             reconnects: 0,
             sent: 0,
@@ -154,7 +156,7 @@ impl Output {
     }
 
     /// Why it is not publishing, or last was not; keys are masked.
-    pub fn last_reason(&self) -> &str {
+    pub fn last_reason(&self) -> &Phrase {
         &self.last_reason
     }
 
@@ -215,7 +217,7 @@ impl Output {
         if run {
             self.accounted = self.video.pushed();
             self.attempt = 0;
-            self.last_reason.clear();
+            self.last_reason = Phrase::default();
             self.connect(now);
         } else {
             let (_, lost) = self.frames();
@@ -232,7 +234,7 @@ impl Output {
         self.state = OutputState::Connecting { since: now };
         match self.open(now) {
             Ok(session) => self.session = Some(session),
-            Err(error) => self.fail(error.to_string(), now),
+            Err(error) => self.fail(foreign(&error.to_string()), now),
         }
     }
 
@@ -285,13 +287,13 @@ impl Output {
         match note {
             PipeNote::Error { text, detail } => {
                 tracing::debug!("output {}: {detail}", self.config.id);
-                self.fail(text, now);
+                self.fail(foreign(&text), now);
             }
-            PipeNote::Ended => self.fail("the stream ended".to_owned(), now),
+            PipeNote::Ended => self.fail(Phrase::new("the stream ended"), now),
         }
     }
 
-    fn fail(&mut self, reason: String, now: Instant) {
+    fn fail(&mut self, reason: Phrase, now: Instant) {
         if let OutputState::Publishing { since } = self.state {
             self.reconnects += 1;
             if now.duration_since(since) > GOOD {
@@ -344,10 +346,10 @@ impl Output {
                 self.state = OutputState::Publishing { since: now };
             }
             OutputState::Connecting { since } if now.duration_since(since) > CONNECT => {
-                self.fail("the server does not answer".to_owned(), now);
+                self.fail(Phrase::new("the server does not answer"), now);
             }
             OutputState::Publishing { .. } if silent => {
-                self.fail("the server takes nothing any more".to_owned(), now);
+                self.fail(Phrase::new("the server takes nothing any more"), now);
             }
             OutputState::Waiting { until } if now >= until => self.connect(now),
             _ => {}

@@ -201,6 +201,7 @@ impl Actor {
         let since = before
             .filter(|own| own.state == state)
             .map_or_else(wall_clock, |own| own.since);
+        let reason = source.state().reason();
         let (picture, sound) = source.formats();
         let setting = self.show.sources.get(source.id());
         SourceStatus {
@@ -209,7 +210,8 @@ impl Actor {
             kind: source.config.kind.name().to_owned(),
             state: state.to_owned(),
             since,
-            reason: source.state().reason().to_owned(),
+            reason: reason.to_string(),
+            reason_said: reason,
             tally,
             picture,
             sound,
@@ -241,7 +243,8 @@ impl Actor {
             to: output.destination(),
             state: state.to_owned(),
             since,
-            last_reason: output.last_reason().to_owned(),
+            last_reason: output.last_reason().to_string(),
+            last_reason_said: output.last_reason().clone(),
             bit_rate: if state == "publishing" {
                 figures.bit_rate
             } else {

@@ -6,13 +6,14 @@ mod intake;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::SourceId;
+use crate::model::{Phrase, SourceId};
 use crate::venue::{SourceConfig, SourceKind};
 
 use super::decode::{Decoder, describe};
 use super::feed::Media;
 use super::fragment::FragmentError;
 use super::inlet::Inlet;
+use super::ledger::foreign;
 use super::note::{Note, Notes, SourceNote};
 use super::pictures::Pictures;
 use super::pipeline::{Pipe, PipeNote, Reporter};
@@ -50,7 +51,7 @@ pub enum SourceState {
     /// Nobody pushes.
     Idle {
         /// Why, if somebody did.
-        reason: String,
+        reason: Phrase,
     },
     /// Asked for, or somebody has begun to push; the slot shows the slate.
     Connecting {
@@ -69,7 +70,7 @@ pub enum SourceState {
         /// When.
         until: Instant,
         /// What failed, for people; keys masked.
-        reason: String,
+        reason: Phrase,
     },
 }
 
@@ -86,12 +87,12 @@ impl SourceState {
     }
 
     /// Why it is not live, in words.
-    pub fn reason(&self) -> &str {
+    pub fn reason(&self) -> Phrase {
         match self {
-            Self::Idle { reason } | Self::Waiting { reason, .. } => reason,
-            Self::Connecting { .. } => "waiting for the first picture or sound",
-            Self::Stalled { .. } => "connected, but nothing arrives",
-            Self::Live => "",
+            Self::Idle { reason } | Self::Waiting { reason, .. } => reason.clone(),
+            Self::Connecting { .. } => Phrase::new("waiting for the first picture or sound"),
+            Self::Stalled { .. } => Phrase::new("connected, but nothing arrives"),
+            Self::Live => Phrase::default(),
         }
     }
 }
@@ -145,10 +146,10 @@ impl Source {
             timebase: timebase.clone(),
             notes,
             state: SourceState::Idle {
-                reason: String::new(),
+                reason: Phrase::default(),
             },
             judged: SourceState::Idle {
-                reason: String::new(),
+                reason: Phrase::default(),
             },
             run: 0,
             intake: None,
@@ -227,7 +228,7 @@ impl Source {
         self.inlet.reset();
         self.activity = self.activity();
         if let Err(error) = self.build(now) {
-            self.fail(error.to_string(), now);
+            self.fail(foreign(&error.to_string()), now);
         }
     }
 
@@ -285,13 +286,13 @@ impl Source {
         self.run += 1;
         self.inlet.reset();
         self.state = SourceState::Idle {
-            reason: "whoever pushed has left".to_owned(),
+            reason: Phrase::new("the sender has stopped"),
         };
         self.renew_decoders(now);
     }
 
     /// A pipeline of run `run` has something to say. The result is what an operator should know.
-    pub fn on_note(&mut self, run: u64, note: SourceNote, now: Instant) -> Option<String> {
+    pub fn on_note(&mut self, run: u64, note: SourceNote, now: Instant) -> Option<Phrase> {
         if run != self.run {
             return None;
         }
@@ -305,20 +306,30 @@ impl Source {
                 }
                 // A still is decoded once.
                 SourceKind::Image { .. } => None,
+                SourceKind::File { .. } => {
+                    self.fail(Phrase::new("the file ends within a second"), now);
+                    None
+                }
                 _ => {
-                    self.fail("the server ended the stream".to_owned(), now);
+                    self.fail(Phrase::new("the server ended the stream"), now);
                     None
                 }
             },
             SourceNote::Intake(PipeNote::Error { text, detail }) => {
                 tracing::debug!("source {}: {detail}", self.config.id);
-                self.fail(text, now);
+                self.fail(foreign(&text), now);
                 None
             }
             SourceNote::Decoder(media, note) => {
-                let what = match media {
-                    Media::Video => "picture",
-                    Media::Audio => "sound",
+                let (happened, what) = match media {
+                    Media::Video => (
+                        Phrase::new("{source}: its picture cannot be decoded: {reason}."),
+                        "picture",
+                    ),
+                    Media::Audio => (
+                        Phrase::new("{source}: its sound cannot be decoded: {reason}."),
+                        "sound",
+                    ),
                 };
                 let PipeNote::Error { text, detail } = note else {
                     return None;
@@ -330,12 +341,13 @@ impl Source {
                     self.decoders_due = Some(now + decoder_pause(self.decoder_attempt));
                     self.decoder_attempt += 1;
                 }
-                Some(format!("its {what} cannot be decoded: {text}"))
+                let happened = happened.with("source", &self.config.label);
+                Some(happened.with("reason", foreign(&text)))
             }
         }
     }
 
-    fn fail(&mut self, reason: String, now: Instant) {
+    fn fail(&mut self, reason: Phrase, now: Instant) {
         if self
             .live_since
             .take()
@@ -395,12 +407,12 @@ impl Source {
             SourceState::Connecting { since }
                 if self.fetches() && now.duration_since(since) > CONNECT =>
             {
-                self.fail("no answer".to_owned(), now);
+                self.fail(Phrase::new("no answer"), now);
             }
             SourceState::Stalled { since }
                 if self.fetches() && now.duration_since(since) > GIVE_UP =>
             {
-                self.fail("nothing arrived any more".to_owned(), now);
+                self.fail(Phrase::new("nothing arrives any more"), now);
             }
             SourceState::Waiting { until, .. } if now >= until => self.start(now),
             _ => {}

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
 use super::layout::Layout;
 use super::message::Event;
+use super::phrase::Phrase;
 
 /// Everything. `regie ctl status --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,6 +111,8 @@ pub struct SourceStatus {
     pub since: u64,
     /// Why it is not live, in words; empty while it is.
     pub reason: String,
+    /// The same, to be translated.
+    pub reason_said: Phrase,
     /// On a slot of the programme, of the preview, or neither.
     pub tally: Tally,
     /// Its picture as it arrives: `H.264 1920x1080 30 fps`; empty without one.
@@ -155,6 +158,8 @@ pub struct OutputStatus {
     pub since: u64,
     /// Why it is not publishing, or why it last was not; keys are masked.
     pub last_reason: String,
+    /// The same, to be translated.
+    pub last_reason_said: Phrase,
     /// Bits per second that left, over the last seconds.
     pub bit_rate: u64,
     /// Frames sent since the engine's start.
