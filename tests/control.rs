@@ -15,6 +15,7 @@ fn venue() -> String {
     format!(
         r#"
 name = "Amphi A"
+language = "fr"
 [programme]
 size = "320x180"
 [relay]
@@ -75,6 +76,7 @@ fn a_request_gets_one_reply_and_a_subscriber_the_snapshot_then_events() {
     let status = wire.hear();
     assert_eq!(status["reply"], "snapshot");
     assert_eq!(status["snapshot"]["preview"]["layout"], "slides-pip");
+    assert_eq!(status["snapshot"]["language"], "fr");
 
     let mut watcher = Wire::to(&engine);
     watcher.say("{\"request\":\"subscribe\"}");
@@ -221,6 +223,7 @@ fn ctl_says_what_was_refused_and_exits_as_documented() {
         "desk",
         "recordings",
         "faults",
+        "language",
     ] {
         assert!(json.get(key).is_some(), "{key}");
     }

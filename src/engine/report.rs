@@ -103,6 +103,7 @@ impl Actor {
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             venue: self.venue.name.clone(),
+            language: (self.venue.language).map(|tongue| tongue.code().to_owned()),
             started: self.started,
             encoding: self.programme_status(),
             layouts: self.cast.layouts.clone(),

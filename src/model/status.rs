@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub version: String,
     /// The venue's name.
     pub venue: String,
+    /// The language that the venue file chooses for panels, `fr` or `en`; `null`: each its own.
+    pub language: Option<String>,
     /// Milliseconds since 1970, of the engine's start.
     pub started: u64,
     /// Programme, preview, slate, roles.
