@@ -4,6 +4,7 @@
 pub mod note;
 
 mod actor;
+mod airtime;
 mod canvas;
 mod decode;
 mod encoder;

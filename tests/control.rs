@@ -205,6 +205,7 @@ fn ctl_says_what_was_refused_and_exits_as_documented() {
     for part in [
         "Amphi A",
         "on air    slides-pip",
+        "airtime   0:0",
         "source    two",
         "idle",
         "relay     listening",
@@ -224,9 +225,16 @@ fn ctl_says_what_was_refused_and_exits_as_documented() {
         "recordings",
         "faults",
         "language",
+        "on_air_since",
     ] {
         assert!(json.get(key).is_some(), "{key}");
     }
+    let (started, since) = (
+        json["started"].as_u64().unwrap(),
+        json["on_air_since"].as_u64(),
+    );
+    let aired = since.expect("without outputs, on air with the first frame");
+    assert!((started..started + 10_000).contains(&aired), "{json}");
     engine.kill9();
     let said = engine.ctl(&["status"]);
     assert_eq!(said.code, 3);

@@ -46,6 +46,8 @@ pub(super) struct Actor {
     pub(super) ledger: Ledger,
     pub(super) figures: Figures,
     pub(super) started: u64,
+    /// Milliseconds since 1970, while the show is on air.
+    pub(super) on_air_since: Option<u64>,
     pub(super) video: EncoderSeat,
     pub(super) audio: EncoderSeat,
     pub(super) slates: Slates,
@@ -266,6 +268,7 @@ impl Actor {
 
     /// Sends what has changed since the last time.
     fn publish(&mut self) {
+        self.judge_airtime();
         let now = self.snapshot();
         if let Some(before) = &self.published {
             for event in super::report::changes(before, &now) {

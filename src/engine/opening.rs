@@ -95,6 +95,7 @@ impl Actor {
             choice,
             ledger,
             started: wall_clock(),
+            on_air_since: None,
             video: EncoderSeat::default(),
             audio: EncoderSeat::default(),
             slates,

@@ -105,6 +105,7 @@ impl Actor {
             venue: self.venue.name.clone(),
             language: (self.venue.language).map(|tongue| tongue.code().to_owned()),
             started: self.started,
+            on_air_since: self.on_air_since,
             encoding: self.programme_status(),
             layouts: self.cast.layouts.clone(),
             sources: sources.collect(),
@@ -264,6 +265,11 @@ pub(super) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Event> {
     if before.show != after.show {
         events.push(Event::Show {
             show: after.show.clone(),
+        });
+    }
+    if before.on_air_since != after.on_air_since {
+        events.push(Event::OnAir {
+            since: after.on_air_since,
         });
     }
     if before.encoding != after.encoding {

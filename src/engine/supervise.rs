@@ -9,10 +9,12 @@ use crate::venue::SourceKind;
 
 use super::StartEngineError;
 use super::actor::Actor;
+use super::airtime;
 use super::encoder::{Choice, Codec, Encoder};
 use super::feed::Media;
+use super::ledger::wall_clock;
 use super::note::{Note, Notes};
-use super::output::OutputState;
+use super::output::{Output, OutputState};
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
 use super::source::SourceState;
@@ -141,7 +143,7 @@ impl Actor {
             if !self.ready {
                 self.ready = true;
                 service::ready();
-                tracing::info!("on air");
+                tracing::info!("the programme runs");
             }
             service::frames_flow(self.programme.video.pushed(), now);
         }
@@ -239,6 +241,19 @@ impl Actor {
             advice,
         };
         self.raise(scope, "lost", Severity::Warning, said, "");
+    }
+
+    /// Notices that the show has gone on air, or off.
+    pub(super) fn judge_airtime(&mut self) {
+        let outputs = self.outputs.iter().map(Output::state);
+        let runs = self.programme.video.pushed() > 0;
+        let since = airtime::since(self.on_air_since, outputs, runs, wall_clock());
+        match (self.on_air_since, since) {
+            (None, Some(_)) => tracing::info!("on air"),
+            (Some(_), None) => tracing::info!("off air"),
+            _ => {}
+        }
+        self.on_air_since = since;
     }
 
     fn judge_output(&mut self, index: usize) {

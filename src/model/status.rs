@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub language: Option<String>,
     /// Milliseconds since 1970, of the engine's start.
     pub started: u64,
+    /// Milliseconds since 1970, of the moment when the first wanted output published; `null` off
+    /// air. Without outputs: of the programme's first frame.
+    pub on_air_since: Option<u64>,
     /// Programme, preview, slate, roles.
     #[serde(flatten)]
     pub show: ShowStatus,
@@ -188,6 +191,7 @@ impl Snapshot {
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Show { show } => self.show = show,
+            Event::OnAir { since } => self.on_air_since = since,
             Event::Programme { programme } => self.encoding = programme,
             Event::Source { source } => {
                 if let Some(own) = self.sources.iter_mut().find(|own| own.id == source.id) {
