@@ -27,6 +27,7 @@ mod stage;
 mod supervise;
 pub(crate) mod timebase;
 mod timeline;
+mod wording;
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;

@@ -15,7 +15,7 @@ use crate::service;
 use crate::venue::Venue;
 
 use super::encoder::Choice;
-use super::ledger::{Ledger, foreign};
+use super::ledger::Ledger;
 use super::memory::Memory;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
@@ -26,6 +26,7 @@ use super::source::Source;
 use super::stage::scene;
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
+use super::wording::foreign;
 
 /// How often supervisors look after what is theirs.
 const POLL: Duration = Duration::from_millis(100);
@@ -171,7 +172,7 @@ impl Actor {
         let Some(source) = self.sources.iter_mut().find(|source| source.id() == id) else {
             return;
         };
-        if let Some(happened) = source.on_note(run, note, now) {
+        if let Some((happened, detail)) = source.on_note(run, note, now) {
             let said = Said {
                 happened,
                 doing: Phrase::new("The decoder is started again."),
@@ -182,7 +183,7 @@ impl Actor {
                 "decoder",
                 Severity::Warning,
                 said,
-                "",
+                &detail,
             );
         }
     }
@@ -237,7 +238,7 @@ impl Actor {
                         "End the other program, or change relay.listen in the venue file.",
                     ),
                 };
-                self.raise(Scope::Relay, "listen", Severity::Serious, said, "");
+                self.raise(Scope::Relay, "listen", Severity::Serious, said, &reason);
             }
         }
     }

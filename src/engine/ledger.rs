@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::{Event, Fault, Phrase, Said, Scope, Severity};
+use crate::model::{Event, Fault, Said, Scope, Severity};
 use crate::secret::redact;
 
 /// Troubles under way.
@@ -17,12 +17,6 @@ pub fn wall_clock() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     since.as_millis() as u64
-}
-
-/// What GStreamer, the system or a peer says, as part of a sentence: keys masked, and without the
-/// full stop.
-pub fn foreign(text: &str) -> Phrase {
-    Phrase::literal(redact(text.trim().trim_end_matches('.')))
 }
 
 impl Ledger {
@@ -94,6 +88,8 @@ impl Ledger {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::engine::wording::foreign;
+    use crate::model::Phrase;
 
     fn said(happened: Phrase) -> Said {
         Said {

@@ -13,10 +13,10 @@ use crate::venue::OutputConfig;
 
 use super::feed::{Feed, Gate, Subscription};
 use super::fragment::{Fragment, FragmentError};
-use super::ledger::foreign;
 use super::note::{Note, Notes};
 use super::pipeline::{Pipe, PipeNote};
 use super::timebase::Timebase;
+use super::wording::foreign;
 
 /// Encoded frames that may wait for the peer: the watchdog acts long before.
 const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(10);
@@ -112,6 +112,7 @@ pub struct Output {
     /// When the last attempt began.
     tried: Instant,
     last_reason: Phrase,
+    last_detail: String,
     /// A failure that nobody has been told of.
     failed: bool,
     reconnects: u64,
@@ -142,6 +143,7 @@ impl Output {
             attempt: 0,
             tried: Instant::now(),
             last_reason: Phrase::default(),
+            last_detail: String::new(),
             failed: false,
             reconnects: 0,
             sent: 0,
@@ -158,6 +160,11 @@ impl Output {
     /// Why it is not publishing, or last was not; keys are masked.
     pub fn last_reason(&self) -> &Phrase {
         &self.last_reason
+    }
+
+    /// The same as GStreamer says it; empty where regie itself gave up.
+    pub fn last_detail(&self) -> &str {
+        &self.last_detail
     }
 
     /// Whether it has failed since the last call.
@@ -234,7 +241,10 @@ impl Output {
         self.state = OutputState::Connecting { since: now };
         match self.open(now) {
             Ok(session) => self.session = Some(session),
-            Err(error) => self.fail(foreign(&error.to_string()), now),
+            Err(error) => {
+                let said = error.to_string();
+                self.fail(foreign(&said), said, now);
+            }
         }
     }
 
@@ -287,13 +297,18 @@ impl Output {
         match note {
             PipeNote::Error { text, detail } => {
                 tracing::debug!("output {}: {detail}", self.config.id);
-                self.fail(foreign(&text), now);
+                self.fail(foreign(&text), format!("{text} ({detail})"), now);
             }
-            PipeNote::Ended => self.fail(Phrase::new("the stream ended"), now),
+            PipeNote::Ended => self.give_up(Phrase::new("the stream ended"), now),
         }
     }
 
-    fn fail(&mut self, reason: Phrase, now: Instant) {
+    /// The peer did not do what it should have done.
+    fn give_up(&mut self, reason: Phrase, now: Instant) {
+        self.fail(reason, String::new(), now);
+    }
+
+    fn fail(&mut self, reason: Phrase, detail: String, now: Instant) {
         if let OutputState::Publishing { since } = self.state {
             self.reconnects += 1;
             if now.duration_since(since) > GOOD {
@@ -303,6 +318,7 @@ impl Output {
         self.attempt += 1;
         self.close();
         self.last_reason = reason;
+        self.last_detail = detail;
         self.failed = true;
         // Attempts are so far apart, and not the end of one from the beginning of the next.
         self.state = OutputState::Waiting {
@@ -346,10 +362,10 @@ impl Output {
                 self.state = OutputState::Publishing { since: now };
             }
             OutputState::Connecting { since } if now.duration_since(since) > CONNECT => {
-                self.fail(Phrase::new("the server does not answer"), now);
+                self.give_up(Phrase::new("the server does not answer"), now);
             }
             OutputState::Publishing { .. } if silent => {
-                self.fail(Phrase::new("the server takes nothing any more"), now);
+                self.give_up(Phrase::new("the server takes nothing any more"), now);
             }
             OutputState::Waiting { until } if now >= until => self.connect(now),
             _ => {}

@@ -13,13 +13,13 @@ use super::decode::{Decoder, describe};
 use super::feed::Media;
 use super::fragment::FragmentError;
 use super::inlet::Inlet;
-use super::ledger::foreign;
 use super::note::{Note, Notes, SourceNote};
 use super::pictures::Pictures;
 use super::pipeline::{Pipe, PipeNote, Reporter};
 use super::programme::HOLD;
 use super::samples::Samples;
 use super::timebase::Timebase;
+use super::wording::foreign;
 
 /// A connection that gives nothing for so long is built anew.
 const GIVE_UP: Duration = Duration::from_secs(4);
@@ -71,6 +71,8 @@ pub enum SourceState {
         until: Instant,
         /// What failed, for people; keys masked.
         reason: Phrase,
+        /// The same as GStreamer says it; empty where regie itself gave up.
+        detail: String,
     },
 }
 
@@ -93,6 +95,14 @@ impl SourceState {
             Self::Connecting { .. } => Phrase::new("waiting for the first picture or sound"),
             Self::Stalled { .. } => Phrase::new("connected, but nothing arrives"),
             Self::Live => Phrase::default(),
+        }
+    }
+
+    /// Why, for whoever repairs it.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Waiting { detail, .. } => detail,
+            _ => "",
         }
     }
 }
@@ -228,7 +238,8 @@ impl Source {
         self.inlet.reset();
         self.activity = self.activity();
         if let Err(error) = self.build(now) {
-            self.fail(foreign(&error.to_string()), now);
+            let said = error.to_string();
+            self.fail(foreign(&said), said, now);
         }
     }
 
@@ -291,8 +302,14 @@ impl Source {
         self.renew_decoders(now);
     }
 
-    /// A pipeline of run `run` has something to say. The result is what an operator should know.
-    pub fn on_note(&mut self, run: u64, note: SourceNote, now: Instant) -> Option<Phrase> {
+    /// A pipeline of run `run` has something to say. The result is what an operator should know,
+    /// and the detail.
+    pub fn on_note(
+        &mut self,
+        run: u64,
+        note: SourceNote,
+        now: Instant,
+    ) -> Option<(Phrase, String)> {
         if run != self.run {
             return None;
         }
@@ -307,17 +324,17 @@ impl Source {
                 // A still is decoded once.
                 SourceKind::Image { .. } => None,
                 SourceKind::File { .. } => {
-                    self.fail(Phrase::new("the file ends within a second"), now);
+                    self.give_up(Phrase::new("the file ends within a second"), now);
                     None
                 }
                 _ => {
-                    self.fail(Phrase::new("the server ended the stream"), now);
+                    self.give_up(Phrase::new("the server ended the stream"), now);
                     None
                 }
             },
             SourceNote::Intake(PipeNote::Error { text, detail }) => {
                 tracing::debug!("source {}: {detail}", self.config.id);
-                self.fail(foreign(&text), now);
+                self.fail(foreign(&text), format!("{text} ({detail})"), now);
                 None
             }
             SourceNote::Decoder(media, note) => {
@@ -342,12 +359,18 @@ impl Source {
                     self.decoder_attempt += 1;
                 }
                 let happened = happened.with("source", &self.config.label);
-                Some(happened.with("reason", foreign(&text)))
+                let happened = happened.with("reason", foreign(&text));
+                Some((happened, format!("{text} ({detail})")))
             }
         }
     }
 
-    fn fail(&mut self, reason: Phrase, now: Instant) {
+    /// What it should have given did not come.
+    fn give_up(&mut self, reason: Phrase, now: Instant) {
+        self.fail(reason, String::new(), now);
+    }
+
+    fn fail(&mut self, reason: Phrase, detail: String, now: Instant) {
         if self
             .live_since
             .take()
@@ -362,6 +385,7 @@ impl Source {
         self.state = SourceState::Waiting {
             until: (self.tried + pause(self.attempt)).max(now),
             reason,
+            detail,
         };
     }
 
@@ -407,12 +431,12 @@ impl Source {
             SourceState::Connecting { since }
                 if self.fetches() && now.duration_since(since) > CONNECT =>
             {
-                self.fail(Phrase::new("no answer"), now);
+                self.give_up(Phrase::new("no answer"), now);
             }
             SourceState::Stalled { since }
                 if self.fetches() && now.duration_since(since) > GIVE_UP =>
             {
-                self.fail(Phrase::new("nothing arrives any more"), now);
+                self.give_up(Phrase::new("nothing arrives any more"), now);
             }
             SourceState::Waiting { until, .. } if now >= until => self.start(now),
             _ => {}

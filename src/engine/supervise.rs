@@ -240,7 +240,8 @@ impl Actor {
             },
             advice,
         };
-        self.raise(scope, "lost", Severity::Warning, said, "");
+        let detail = state.detail().to_owned();
+        self.raise(scope, "lost", Severity::Warning, said, &detail);
     }
 
     /// Notices that the show has gone on air, or off.
@@ -286,7 +287,8 @@ impl Actor {
                     doing: Phrase::new("It is tried again, at most 5 s apart; all else goes on."),
                     advice: Phrase::new("Check the server's address and key, and the network."),
                 };
-                self.raise(scope, "unreachable", Severity::Warning, said, "");
+                let detail = output.last_detail().to_owned();
+                self.raise(scope, "unreachable", Severity::Warning, said, &detail);
             }
         }
     }
