@@ -7,10 +7,11 @@ PACKAGES := pkg-config gcc libc6-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core
 
-# To test: the servers, senders and players that a venue has, and what makes the footage.
+# To test: the servers, senders and players that a venue has, what makes the footage, and what
+# checks the translations.
 TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
-	ffmpeg mpv openssl python3 python3-pip xvfb
+	ffmpeg mpv openssl python3 python3-pip xvfb gettext
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench deps deps-test footage probe clean

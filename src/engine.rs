@@ -5,6 +5,7 @@ pub mod note;
 
 mod actor;
 mod blend;
+mod airtime;
 mod canvas;
 mod decode;
 mod encoder;
@@ -28,6 +29,7 @@ mod supervise;
 pub(crate) mod timebase;
 mod timeline;
 mod transition;
+mod wording;
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;

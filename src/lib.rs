@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | [`model`] | the words: ids, layouts, show, faults, messages | nothing |
 //! | [`secret`] | keys, and the masking of texts | nothing |
-//! | [`venue`] | the venue file, checked and resolved | model, secret |
+//! | [`tongue`] | the operator's languages | model |
+//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue |
 //! | [`engine`] | all media and the show | model, venue, ingest, relay, control |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds, ingest |
@@ -15,7 +16,7 @@
 //! | [`service`] | systemd, signals, logs | engine's notes |
 //! | [`ctl`] | the shell client | model, control's client |
 //! | [`cli`] | arguments as types | model |
-//! | `panel` | the operator's window (GTK, a cargo feature) | model, control's client |
+//! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
 //!
 //! # Threads
 //!
@@ -35,4 +36,5 @@ pub mod panel;
 pub mod relay;
 pub mod secret;
 pub mod service;
+pub mod tongue;
 pub mod venue;

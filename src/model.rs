@@ -7,14 +7,16 @@ pub mod fault;
 pub mod id;
 pub mod layout;
 pub mod message;
+pub mod phrase;
 pub mod show;
 pub mod status;
 pub mod transition;
 
-pub use fault::{Fault, Scope, Severity};
+pub use fault::{Fault, Said, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
 pub use layout::{Colour, Fit, Layout, PixelRect, Rect, Slot};
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
+pub use phrase::Phrase;
 pub use show::{Gain, ShowState};
 pub use status::Snapshot;
 pub use transition::Passage;

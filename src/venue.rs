@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::model::{Layout, OutputId, RoleId, SourceId};
 use crate::secret::Secret;
+use crate::tongue::Tongue;
 
 pub use reader::{Complaint, Problem, VenueError};
 pub use value::{BitRate, EncoderChoice, FrameSize, Rate};
@@ -26,6 +27,8 @@ pub use value::{BitRate, EncoderChoice, FrameSize, Rate};
 pub struct Venue {
     /// The room's name for people.
     pub name: String,
+    /// What panels speak; `None`: each the language of its own session.
+    pub language: Option<Tongue>,
     /// Size, rate and encoding of the programme.
     pub programme: ProgrammeConfig,
     /// In the file's order.

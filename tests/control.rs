@@ -15,6 +15,7 @@ fn venue() -> String {
     format!(
         r#"
 name = "Amphi A"
+language = "fr"
 [programme]
 size = "320x180"
 [relay]
@@ -75,6 +76,7 @@ fn a_request_gets_one_reply_and_a_subscriber_the_snapshot_then_events() {
     let status = wire.hear();
     assert_eq!(status["reply"], "snapshot");
     assert_eq!(status["snapshot"]["preview"]["layout"], "slides-pip");
+    assert_eq!(status["snapshot"]["language"], "fr");
 
     let mut watcher = Wire::to(&engine);
     watcher.say("{\"request\":\"subscribe\"}");
@@ -203,6 +205,7 @@ fn ctl_says_what_was_refused_and_exits_as_documented() {
     for part in [
         "Amphi A",
         "on air    slides-pip",
+        "airtime   0:0",
         "source    two",
         "idle",
         "relay     listening",
@@ -221,9 +224,17 @@ fn ctl_says_what_was_refused_and_exits_as_documented() {
         "desk",
         "recordings",
         "faults",
+        "language",
+        "on_air_since",
     ] {
         assert!(json.get(key).is_some(), "{key}");
     }
+    let (started, since) = (
+        json["started"].as_u64().unwrap(),
+        json["on_air_since"].as_u64(),
+    );
+    let aired = since.expect("without outputs, on air with the first frame");
+    assert!((started..started + 10_000).contains(&aired), "{json}");
     engine.kill9();
     let said = engine.ctl(&["status"]);
     assert_eq!(said.code, 3);

@@ -40,6 +40,12 @@ size = "640x360"
     text
 }
 
+/// Milliseconds since 1970.
+fn wall_clock() -> u64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+    since.as_millis() as u64
+}
+
 fn relay_of(venue: &str) -> String {
     let line = venue
         .lines()
@@ -80,13 +86,21 @@ fn one_server_dies_and_returns_and_nobody_else_misses_a_frame() {
             .iter()
             .any(|fault| fault["scope"]["output"] == "mortal")
     });
+    let aired = engine.status()["on_air_since"].clone();
     std::thread::sleep(seconds(7));
     let status = engine.status();
-    let reason = output(&status, "mortal")["last_reason"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    assert!(!reason.is_empty());
+    assert_eq!(status["on_air_since"], aired);
+    let mortal_now = output(&status, "mortal");
+    let reason = mortal_now["last_reason"].as_str().unwrap();
+    assert!(!reason.is_empty() && !reason.ends_with('.'), "{reason}");
+    assert_eq!(mortal_now["last_reason_said"]["template"], reason);
+    let faults = status["faults"].as_array().unwrap();
+    let lost = faults
+        .iter()
+        .find(|fault| fault["scope"]["output"] == "mortal");
+    let said = &lost.unwrap()["said"]["happened"];
+    assert_eq!(said["template"], "{output} cannot be reached: {reason}.");
+    assert_eq!(said["values"]["output"], "mortal");
     mortal.start();
     let took = mortal.wait_publishing("live", "out", seconds(7));
     assert!(took < Duration::from_millis(5600), "back after {took:?}");
@@ -149,10 +163,25 @@ fn stopping_ends_within_two_seconds_whatever_the_peer_does() {
         "out",
         format!("uri = \"{}\"", server.rtmp_url("live", "out")),
     )]));
+    let watch = engine.watch();
     server.wait_publishing("live", "out", seconds(5));
+    let status = engine.wait_status(seconds(3), "on air", |status| {
+        status["on_air_since"].is_u64() && output(status, "out")["state"] == "publishing"
+    });
+    let since = &output(&status, "out")["since"];
+    let apart = since.as_u64().unwrap() - status["on_air_since"].as_u64().unwrap();
+    assert!(apart < 1000, "{status:#}");
+    let age = wall_clock() - since.as_u64().unwrap();
+    assert!(age < 10_000, "publishing for {age} ms?");
     engine.ctl(&["output", "out", "stop"]).assert_ok();
-    engine.wait_status(seconds(1), "stopped", |status| {
+    let status = engine.wait_status(seconds(1), "stopped", |status| {
         output(status, "out")["state"] == "stopped"
+    });
+    assert_eq!(status["on_air_since"], Value::Null);
+    common::wait_until(seconds(2), "the event", || {
+        watch
+            .text()
+            .contains("{\"event\":\"on-air\",\"since\":null}")
     });
     common::wait_until(seconds(2), "the server to see it", || {
         !server.publishing("live", "out")

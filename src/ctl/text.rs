@@ -1,6 +1,7 @@
 //! The snapshot and events in words.
 
 use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::model::status::{BusStatus, OutputStatus, Tally};
 use crate::model::{Event, Fault, Snapshot};
@@ -18,6 +19,7 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     writeln!(text, "{} (regie {})", s.venue, s.version)?;
     let slate = if s.show.slate { "  SLATE IS ON" } else { "" };
     writeln!(text, "  on air    {}{slate}", bus(&s.show.programme))?;
+    writeln!(text, "  airtime   {}", airtime(s.on_air_since))?;
     writeln!(text, "  prepared  {}", bus(&s.show.preview))?;
     writeln!(
         text,
@@ -78,6 +80,38 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     Ok(())
 }
 
+/// Of the show, by this machine's clock.
+fn airtime(since: Option<u64>) -> String {
+    let Some(since) = since else {
+        return "off air".to_owned();
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_millis() as u64;
+    format!(
+        "{}, since {}",
+        span(now.saturating_sub(since)),
+        clock(since)
+    )
+}
+
+/// A time of today, as a clock on the wall shows it.
+fn clock(since_1970: u64) -> String {
+    let local = glib::DateTime::from_unix_local((since_1970 / 1000) as i64);
+    let shown = local.and_then(|local| local.format("%H:%M:%S"));
+    shown.map_or("an unknown time".to_owned(), |shown| shown.to_string())
+}
+
+/// Milliseconds as hours, minutes, seconds.
+fn span(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    format!(
+        "{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
 fn bus(bus: &BusStatus) -> String {
     let slots = bus.slots.iter().map(|slot| {
         let source = slot
@@ -132,6 +166,8 @@ pub fn event(event: &Event) -> Option<String> {
                 bus(&show.preview)
             ))
         }
+        Event::OnAir { since: Some(since) } => Some(format!("on air since {}", clock(*since))),
+        Event::OnAir { since: None } => Some("off air".to_owned()),
         Event::Source { source } => Some(format!(
             "source {}: {} {} {}",
             source.id, source.state, source.picture, source.reason
@@ -141,5 +177,20 @@ pub fn event(event: &Event) -> Option<String> {
         Event::FaultCleared { scope, code } => Some(format!("over: {scope:?} {code}")),
         Event::Stopped => Some("the engine ends".to_owned()),
         Event::Programme { .. } | Event::Relay { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn airtime_is_a_clock_and_a_span() {
+        assert_eq!(airtime(None), "off air");
+        assert_eq!(span(59_999), "0:00:59");
+        assert_eq!(span((26 * 3600 + 62) * 1000), "26:01:02");
+        let shown = airtime(Some(0));
+        let parts: Vec<&str> = shown.split([':', ' ']).collect();
+        assert_eq!((parts.len(), parts[3]), (7, "since"), "{shown}");
     }
 }

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
-use crate::model::{Event, Reply, Request, Scope, Severity, ShowState, Snapshot, SourceId};
+use crate::model::{
+    Event, Phrase, Reply, Request, Said, Scope, Severity, ShowState, Snapshot, SourceId,
+};
 use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
 
 use super::encoder::Choice;
-use super::ledger::{Ledger, Text};
+use super::ledger::Ledger;
 use super::memory::Memory;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
@@ -24,6 +26,7 @@ use super::source::Source;
 use super::stage::scene;
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
+use super::wording::foreign;
 
 /// How often supervisors look after what is theirs.
 const POLL: Duration = Duration::from_millis(100);
@@ -44,6 +47,8 @@ pub(super) struct Actor {
     pub(super) ledger: Ledger,
     pub(super) figures: Figures,
     pub(super) started: u64,
+    /// Milliseconds since 1970, while the show is on air.
+    pub(super) on_air_since: Option<u64>,
     pub(super) video: EncoderSeat,
     pub(super) audio: EncoderSeat,
     pub(super) slates: Slates,
@@ -167,18 +172,18 @@ impl Actor {
         let Some(source) = self.sources.iter_mut().find(|source| source.id() == id) else {
             return;
         };
-        if let Some(problem) = source.on_note(run, note, now) {
-            let text = Text {
-                happened: format!("{}: {problem}.", source.config.label),
-                doing: "The decoder is started again.".to_owned(),
-                advice: "If this stays, restart the sender or change its codec.".to_owned(),
+        if let Some((happened, detail)) = source.on_note(run, note, now) {
+            let said = Said {
+                happened,
+                doing: Phrase::new("The decoder is started again."),
+                advice: Phrase::new("If this stays, restart the sender or change its codec."),
             };
             self.raise(
                 Scope::Source(id.clone()),
                 "decoder",
                 Severity::Warning,
-                text,
-                "",
+                said,
+                &detail,
             );
         }
     }
@@ -207,15 +212,15 @@ impl Actor {
             }
             Err(detail) => {
                 self.save_again = Some(Instant::now() + SAVE_AGAIN);
-                let text = Text {
-                    happened: "The show's state cannot be saved.".to_owned(),
-                    doing: "The show goes on; saving is tried again every 3 s.".to_owned(),
-                    advice:
+                let said = Said {
+                    happened: Phrase::new("The show's state cannot be saved."),
+                    doing: Phrase::new("The show goes on; saving is tried again every 3 s."),
+                    advice: Phrase::new(
                         "Free space on the disk, or check its permissions: until then a restart \
-                             forgets the latest changes."
-                            .to_owned(),
+                         forgets the latest changes.",
+                    ),
                 };
-                self.raise(Scope::State, "unsaved", Severity::Warning, text, &detail);
+                self.raise(Scope::State, "unsaved", Severity::Warning, said, &detail);
             }
         }
     }
@@ -225,13 +230,15 @@ impl Actor {
         match self.relay_problem.clone() {
             None => self.clear(&Scope::Relay, "listen"),
             Some(reason) => {
-                let text = Text {
-                    happened: format!("The relay cannot listen: {reason}."),
-                    doing: "It is tried again every 3 s; everything else goes on.".to_owned(),
-                    advice: "End the other program, or change relay.listen in the venue file."
-                        .to_owned(),
+                let said = Said {
+                    happened: Phrase::new("The relay cannot listen: {reason}.")
+                        .with("reason", foreign(&reason)),
+                    doing: Phrase::new("It is tried again every 3 s; everything else goes on."),
+                    advice: Phrase::new(
+                        "End the other program, or change relay.listen in the venue file.",
+                    ),
                 };
-                self.raise(Scope::Relay, "listen", Severity::Serious, text, "");
+                self.raise(Scope::Relay, "listen", Severity::Serious, said, &reason);
             }
         }
     }
@@ -241,10 +248,10 @@ impl Actor {
         scope: Scope,
         code: &str,
         severity: Severity,
-        text: Text,
+        said: Said,
         detail: &str,
     ) {
-        let event = self.ledger.raise(scope, code, severity, text, detail);
+        let event = self.ledger.raise(scope, code, severity, said, detail);
         self.tell(&event);
         if let (Some(published), Event::FaultRaised { .. }) = (&mut self.published, &event) {
             published.apply(event);
@@ -262,6 +269,7 @@ impl Actor {
 
     /// Sends what has changed since the last time.
     fn publish(&mut self) {
+        self.judge_airtime();
         let now = self.snapshot();
         if let Some(before) = &self.published {
             for event in super::report::changes(before, &now) {

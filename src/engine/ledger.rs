@@ -2,19 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::{Event, Fault, Scope, Severity};
+use crate::model::{Event, Fault, Said, Scope, Severity};
 use crate::secret::redact;
-
-/// What an operator reads about a trouble.
-#[derive(Debug, Clone)]
-pub struct Text {
-    /// What happened.
-    pub happened: String,
-    /// What regie does about it.
-    pub doing: String,
-    /// What can be done.
-    pub advice: String,
-}
 
 /// Troubles under way.
 #[derive(Debug, Default)]
@@ -42,20 +31,22 @@ impl Ledger {
         scope: Scope,
         code: &str,
         severity: Severity,
-        text: Text,
+        said: Said,
         detail: &str,
     ) -> Event {
         let known = self
             .faults
             .iter_mut()
             .find(|fault| fault.is_same(&scope, code));
+        let said = said.masked(&redact);
         let fresh = Fault {
             scope,
             code: code.to_owned(),
             severity,
-            happened: redact(&text.happened),
-            doing: text.doing,
-            advice: text.advice,
+            happened: redact(&said.happened.to_string()),
+            doing: redact(&said.doing.to_string()),
+            advice: redact(&said.advice.to_string()),
+            said,
             detail: redact(detail),
             count: 1,
             since: wall_clock(),
@@ -97,12 +88,14 @@ impl Ledger {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::engine::wording::foreign;
+    use crate::model::Phrase;
 
-    fn text(happened: &str) -> Text {
-        Text {
-            happened: happened.to_owned(),
-            doing: "Nothing.".to_owned(),
-            advice: "Wait.".to_owned(),
+    fn said(happened: Phrase) -> Said {
+        Said {
+            happened,
+            doing: Phrase::new("Nothing."),
+            advice: Phrase::new("Wait."),
         }
     }
 
@@ -115,7 +108,7 @@ mod tests {
                 scope.clone(),
                 "unreachable",
                 Severity::Warning,
-                text(&format!("Attempt {n}.")),
+                said(Phrase::new("Attempt {n}.").with("n", n.to_string())),
                 "",
             );
             let Event::FaultRaised { fault } = raised else {
@@ -127,5 +120,32 @@ mod tests {
         assert!(ledger.clear(&scope, "other").is_none());
         assert!(ledger.clear(&scope, "unreachable").is_some());
         assert!(ledger.clear(&scope, "unreachable").is_none());
+    }
+
+    #[test]
+    fn no_key_is_in_what_is_said() {
+        let _key = crate::secret::Secret::new("l3dger-k3y");
+        let phrase = Phrase::new("{output} cannot be reached: {reason}.")
+            .with("output", "Room l3dger-k3y")
+            .with("reason", foreign("no app l3dger-k3y."));
+        let raised = Ledger::default().raise(
+            Scope::Programme,
+            "c",
+            Severity::Notice,
+            Said {
+                happened: phrase.clone(),
+                doing: phrase.clone(),
+                advice: phrase,
+            },
+            "l3dger-k3y",
+        );
+        let line = crate::model::message::to_line(&raised);
+        assert!(!line.contains("l3dger-k3y"), "{line}");
+        let Event::FaultRaised { fault } = raised else {
+            panic!("{line}");
+        };
+        let sentence = "Room ••• cannot be reached: no app •••.";
+        assert_eq!(fault.advice, sentence);
+        assert_eq!(fault.said.advice.to_string(), sentence);
     }
 }

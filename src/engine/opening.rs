@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::ingest::Registry;
 use crate::model::show::{Cast, SourceSetting};
-use crate::model::{Gain, Layout, MountPath, Scope, Severity, ShowState};
+use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
 use crate::relay::{Playable, Relay};
 use crate::venue::{SourceConfig, SourceKind, Venue};
 
@@ -15,7 +15,7 @@ use super::StartEngineError;
 use super::actor::Actor;
 use super::encoder;
 use super::feed::Media;
-use super::ledger::{Ledger, Text, wall_clock};
+use super::ledger::{Ledger, wall_clock};
 use super::memory::{self, Memory, Recalled};
 use super::note::Notes;
 use super::output::Output;
@@ -39,15 +39,13 @@ impl Actor {
         let mut ledger = Ledger::default();
         let recalled = memory::recall(&state);
         if let Recalled::Damaged { aside, reason } = &recalled {
-            let text = Text {
-                happened: format!(
-                    "The saved show was damaged; it lies in {} now.",
-                    aside.display()
-                ),
-                doing: "The show has started with the venue file's settings.".to_owned(),
-                advice: "Check layout, roles and gains.".to_owned(),
+            let said = Said {
+                happened: Phrase::new("The saved show was damaged; it lies in {file} now.")
+                    .with("file", aside.display().to_string()),
+                doing: Phrase::new("The show has started with the venue file's settings."),
+                advice: Phrase::new("Check layout, roles and gains."),
             };
-            ledger.raise(Scope::State, "damaged", Severity::Warning, text, reason);
+            ledger.raise(Scope::State, "damaged", Severity::Warning, said, reason);
         }
         if let Recalled::Show(saved) = recalled {
             show.recall(saved, &cast);
@@ -97,6 +95,7 @@ impl Actor {
             choice,
             ledger,
             started: wall_clock(),
+            on_air_since: None,
             video: EncoderSeat::default(),
             audio: EncoderSeat::default(),
             slates,
@@ -125,16 +124,14 @@ impl Actor {
         self.programme.run()?;
         self.tune_sources(None);
         if self.choice.second_best {
-            let text = Text {
-                happened: format!(
-                    "The encoder {} does not work here.",
-                    self.venue.programme.encoder
-                ),
-                doing: "The programme is encoded by x264 on the processor.".to_owned(),
-                advice: "Check the driver, or set encoder = \"auto\".".to_owned(),
+            let said = Said {
+                happened: Phrase::new("The encoder {encoder} does not work here.")
+                    .with("encoder", self.venue.programme.encoder.name()),
+                doing: Phrase::new("The programme is encoded by x264 on the processor."),
+                advice: Phrase::new("Check the driver, or set encoder = \"auto\"."),
             };
             let detail = self.choice.reason.clone();
-            self.raise(Scope::Programme, "encoder", Severity::Notice, text, &detail);
+            self.raise(Scope::Programme, "encoder", Severity::Notice, said, &detail);
         }
         self.memory.keep(&self.show, None);
         tracing::info!(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
+use crate::model::Phrase;
 use crate::secret::redact;
 use crate::venue::OutputConfig;
 
@@ -15,6 +16,7 @@ use super::fragment::{Fragment, FragmentError};
 use super::note::{Note, Notes};
 use super::pipeline::{Pipe, PipeNote};
 use super::timebase::Timebase;
+use super::wording::foreign;
 
 /// Encoded frames that may wait for the peer: the watchdog acts long before.
 const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(10);
@@ -109,7 +111,8 @@ pub struct Output {
     attempt: u32,
     /// When the last attempt began.
     tried: Instant,
-    last_reason: String,
+    last_reason: Phrase,
+    last_detail: String,
     /// A failure that nobody has been told of.
     failed: bool,
     reconnects: u64,
@@ -139,7 +142,8 @@ impl Output {
             run: 0,
             attempt: 0,
             tried: Instant::now(),
-            last_reason: String::new(),
+            last_reason: Phrase::default(),
+            last_detail: String::new(),
             failed: false,
             reconnects: 0,
             sent: 0,
@@ -154,8 +158,13 @@ impl Output {
     }
 
     /// Why it is not publishing, or last was not; keys are masked.
-    pub fn last_reason(&self) -> &str {
+    pub fn last_reason(&self) -> &Phrase {
         &self.last_reason
+    }
+
+    /// The same as GStreamer says it; empty where regie itself gave up.
+    pub fn last_detail(&self) -> &str {
+        &self.last_detail
     }
 
     /// Whether it has failed since the last call.
@@ -215,7 +224,7 @@ impl Output {
         if run {
             self.accounted = self.video.pushed();
             self.attempt = 0;
-            self.last_reason.clear();
+            self.last_reason = Phrase::default();
             self.connect(now);
         } else {
             let (_, lost) = self.frames();
@@ -232,7 +241,10 @@ impl Output {
         self.state = OutputState::Connecting { since: now };
         match self.open(now) {
             Ok(session) => self.session = Some(session),
-            Err(error) => self.fail(error.to_string(), now),
+            Err(error) => {
+                let said = error.to_string();
+                self.fail(foreign(&said), said, now);
+            }
         }
     }
 
@@ -285,13 +297,18 @@ impl Output {
         match note {
             PipeNote::Error { text, detail } => {
                 tracing::debug!("output {}: {detail}", self.config.id);
-                self.fail(text, now);
+                self.fail(foreign(&text), format!("{text} ({detail})"), now);
             }
-            PipeNote::Ended => self.fail("the stream ended".to_owned(), now),
+            PipeNote::Ended => self.give_up(Phrase::new("the stream ended"), now),
         }
     }
 
-    fn fail(&mut self, reason: String, now: Instant) {
+    /// The peer did not do what it should have done.
+    fn give_up(&mut self, reason: Phrase, now: Instant) {
+        self.fail(reason, String::new(), now);
+    }
+
+    fn fail(&mut self, reason: Phrase, detail: String, now: Instant) {
         if let OutputState::Publishing { since } = self.state {
             self.reconnects += 1;
             if now.duration_since(since) > GOOD {
@@ -301,6 +318,7 @@ impl Output {
         self.attempt += 1;
         self.close();
         self.last_reason = reason;
+        self.last_detail = detail;
         self.failed = true;
         // Attempts are so far apart, and not the end of one from the beginning of the next.
         self.state = OutputState::Waiting {
@@ -344,10 +362,10 @@ impl Output {
                 self.state = OutputState::Publishing { since: now };
             }
             OutputState::Connecting { since } if now.duration_since(since) > CONNECT => {
-                self.fail("the server does not answer".to_owned(), now);
+                self.give_up(Phrase::new("the server does not answer"), now);
             }
             OutputState::Publishing { .. } if silent => {
-                self.fail("the server takes nothing any more".to_owned(), now);
+                self.give_up(Phrase::new("the server takes nothing any more"), now);
             }
             OutputState::Waiting { until } if now >= until => self.connect(now),
             _ => {}

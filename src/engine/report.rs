@@ -103,7 +103,9 @@ impl Actor {
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             venue: self.venue.name.clone(),
+            language: (self.venue.language).map(|tongue| tongue.code().to_owned()),
             started: self.started,
+            on_air_since: self.on_air_since,
             encoding: self.programme_status(),
             layouts: self.cast.layouts.clone(),
             sources: sources.collect(),
@@ -201,6 +203,7 @@ impl Actor {
         let since = before
             .filter(|own| own.state == state)
             .map_or_else(wall_clock, |own| own.since);
+        let reason = source.state().reason();
         let (picture, sound) = source.formats();
         let setting = self.show.sources.get(source.id());
         SourceStatus {
@@ -209,7 +212,8 @@ impl Actor {
             kind: source.config.kind.name().to_owned(),
             state: state.to_owned(),
             since,
-            reason: source.state().reason().to_owned(),
+            reason: reason.to_string(),
+            reason_said: reason,
             tally,
             picture,
             sound,
@@ -241,7 +245,8 @@ impl Actor {
             to: output.destination(),
             state: state.to_owned(),
             since,
-            last_reason: output.last_reason().to_owned(),
+            last_reason: output.last_reason().to_string(),
+            last_reason_said: output.last_reason().clone(),
             bit_rate: if state == "publishing" {
                 figures.bit_rate
             } else {
@@ -260,6 +265,11 @@ pub(super) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Event> {
     if before.show != after.show {
         events.push(Event::Show {
             show: after.show.clone(),
+        });
+    }
+    if before.on_air_since != after.on_air_since {
+        events.push(Event::OnAir {
+            since: after.on_air_since,
         });
     }
     if before.encoding != after.encoding {

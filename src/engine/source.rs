@@ -6,7 +6,7 @@ mod intake;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::SourceId;
+use crate::model::{Phrase, SourceId};
 use crate::venue::{SourceConfig, SourceKind};
 
 use super::decode::{Decoder, describe};
@@ -19,6 +19,7 @@ use super::pipeline::{Pipe, PipeNote, Reporter};
 use super::programme::HOLD;
 use super::samples::Samples;
 use super::timebase::Timebase;
+use super::wording::foreign;
 
 /// A connection that gives nothing for so long is built anew.
 const GIVE_UP: Duration = Duration::from_secs(4);
@@ -50,7 +51,7 @@ pub enum SourceState {
     /// Nobody pushes.
     Idle {
         /// Why, if somebody did.
-        reason: String,
+        reason: Phrase,
     },
     /// Asked for, or somebody has begun to push; the slot shows the slate.
     Connecting {
@@ -69,7 +70,9 @@ pub enum SourceState {
         /// When.
         until: Instant,
         /// What failed, for people; keys masked.
-        reason: String,
+        reason: Phrase,
+        /// The same as GStreamer says it; empty where regie itself gave up.
+        detail: String,
     },
 }
 
@@ -86,12 +89,20 @@ impl SourceState {
     }
 
     /// Why it is not live, in words.
-    pub fn reason(&self) -> &str {
+    pub fn reason(&self) -> Phrase {
         match self {
-            Self::Idle { reason } | Self::Waiting { reason, .. } => reason,
-            Self::Connecting { .. } => "waiting for the first picture or sound",
-            Self::Stalled { .. } => "connected, but nothing arrives",
-            Self::Live => "",
+            Self::Idle { reason } | Self::Waiting { reason, .. } => reason.clone(),
+            Self::Connecting { .. } => Phrase::new("waiting for the first picture or sound"),
+            Self::Stalled { .. } => Phrase::new("connected, but nothing arrives"),
+            Self::Live => Phrase::default(),
+        }
+    }
+
+    /// Why, for whoever repairs it.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Waiting { detail, .. } => detail,
+            _ => "",
         }
     }
 }
@@ -145,10 +156,10 @@ impl Source {
             timebase: timebase.clone(),
             notes,
             state: SourceState::Idle {
-                reason: String::new(),
+                reason: Phrase::default(),
             },
             judged: SourceState::Idle {
-                reason: String::new(),
+                reason: Phrase::default(),
             },
             run: 0,
             intake: None,
@@ -227,7 +238,8 @@ impl Source {
         self.inlet.reset();
         self.activity = self.activity();
         if let Err(error) = self.build(now) {
-            self.fail(error.to_string(), now);
+            let said = error.to_string();
+            self.fail(foreign(&said), said, now);
         }
     }
 
@@ -285,13 +297,19 @@ impl Source {
         self.run += 1;
         self.inlet.reset();
         self.state = SourceState::Idle {
-            reason: "whoever pushed has left".to_owned(),
+            reason: Phrase::new("the sender has stopped"),
         };
         self.renew_decoders(now);
     }
 
-    /// A pipeline of run `run` has something to say. The result is what an operator should know.
-    pub fn on_note(&mut self, run: u64, note: SourceNote, now: Instant) -> Option<String> {
+    /// A pipeline of run `run` has something to say. The result is what an operator should know,
+    /// and the detail.
+    pub fn on_note(
+        &mut self,
+        run: u64,
+        note: SourceNote,
+        now: Instant,
+    ) -> Option<(Phrase, String)> {
         if run != self.run {
             return None;
         }
@@ -305,20 +323,30 @@ impl Source {
                 }
                 // A still is decoded once.
                 SourceKind::Image { .. } => None,
+                SourceKind::File { .. } => {
+                    self.give_up(Phrase::new("the file ends within a second"), now);
+                    None
+                }
                 _ => {
-                    self.fail("the server ended the stream".to_owned(), now);
+                    self.give_up(Phrase::new("the server ended the stream"), now);
                     None
                 }
             },
             SourceNote::Intake(PipeNote::Error { text, detail }) => {
                 tracing::debug!("source {}: {detail}", self.config.id);
-                self.fail(text, now);
+                self.fail(foreign(&text), format!("{text} ({detail})"), now);
                 None
             }
             SourceNote::Decoder(media, note) => {
-                let what = match media {
-                    Media::Video => "picture",
-                    Media::Audio => "sound",
+                let (happened, what) = match media {
+                    Media::Video => (
+                        Phrase::new("{source}: its picture cannot be decoded: {reason}."),
+                        "picture",
+                    ),
+                    Media::Audio => (
+                        Phrase::new("{source}: its sound cannot be decoded: {reason}."),
+                        "sound",
+                    ),
                 };
                 let PipeNote::Error { text, detail } = note else {
                     return None;
@@ -330,12 +358,19 @@ impl Source {
                     self.decoders_due = Some(now + decoder_pause(self.decoder_attempt));
                     self.decoder_attempt += 1;
                 }
-                Some(format!("its {what} cannot be decoded: {text}"))
+                let happened = happened.with("source", &self.config.label);
+                let happened = happened.with("reason", foreign(&text));
+                Some((happened, format!("{text} ({detail})")))
             }
         }
     }
 
-    fn fail(&mut self, reason: String, now: Instant) {
+    /// What it should have given did not come.
+    fn give_up(&mut self, reason: Phrase, now: Instant) {
+        self.fail(reason, String::new(), now);
+    }
+
+    fn fail(&mut self, reason: Phrase, detail: String, now: Instant) {
         if self
             .live_since
             .take()
@@ -350,6 +385,7 @@ impl Source {
         self.state = SourceState::Waiting {
             until: (self.tried + pause(self.attempt)).max(now),
             reason,
+            detail,
         };
     }
 
@@ -395,12 +431,12 @@ impl Source {
             SourceState::Connecting { since }
                 if self.fetches() && now.duration_since(since) > CONNECT =>
             {
-                self.fail("no answer".to_owned(), now);
+                self.give_up(Phrase::new("no answer"), now);
             }
             SourceState::Stalled { since }
                 if self.fetches() && now.duration_since(since) > GIVE_UP =>
             {
-                self.fail("nothing arrived any more".to_owned(), now);
+                self.give_up(Phrase::new("nothing arrives any more"), now);
             }
             SourceState::Waiting { until, .. } if now >= until => self.start(now),
             _ => {}

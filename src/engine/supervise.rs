@@ -3,17 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::{Scope, Severity};
+use crate::model::{Phrase, Said, Scope, Severity};
 use crate::service;
 use crate::venue::SourceKind;
 
 use super::StartEngineError;
 use super::actor::Actor;
+use super::airtime;
 use super::encoder::{Choice, Codec, Encoder};
 use super::feed::Media;
-use super::ledger::Text;
+use super::ledger::wall_clock;
 use super::note::{Note, Notes};
-use super::output::OutputState;
+use super::output::{Output, OutputState};
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
 use super::source::SourceState;
@@ -90,14 +91,20 @@ impl Actor {
                 second_best: true,
             };
         }
-        let (what, name) = match media {
-            Media::Video => ("picture", self.choice.codec.name()),
-            Media::Audio => ("sound", "AAC"),
+        let (happened, name) = match media {
+            Media::Video => (
+                Phrase::new("The encoder of the programme's picture broke."),
+                self.choice.codec.name(),
+            ),
+            Media::Audio => (
+                Phrase::new("The encoder of the programme's sound broke."),
+                "AAC",
+            ),
         };
-        let text = Text {
-            happened: format!("The encoder of the programme's {what} broke."),
-            doing: format!("It is started again, as {name}."),
-            advice: "If this repeats, choose another encoder in the venue file.".to_owned(),
+        let said = Said {
+            happened,
+            doing: Phrase::new("It is started again, as {encoder}.").with("encoder", name),
+            advice: Phrase::new("If this repeats, choose another encoder in the venue file."),
         };
         let detail = match note {
             PipeNote::Error { text, detail } => format!("{text}: {detail}"),
@@ -107,7 +114,7 @@ impl Actor {
             Scope::Programme,
             "encoder",
             Severity::Serious,
-            text,
+            said,
             &detail,
         );
     }
@@ -136,7 +143,7 @@ impl Actor {
             if !self.ready {
                 self.ready = true;
                 service::ready();
-                tracing::info!("on air");
+                tracing::info!("the programme runs");
             }
             service::frames_flow(self.programme.video.pushed(), now);
         }
@@ -211,24 +218,43 @@ impl Actor {
         }
         let advice = match (&source.config.kind, state) {
             (SourceKind::Push { .. }, SourceState::Idle { .. }) => {
-                "Start the stream on the laptop again."
+                Phrase::new("Start the stream on the laptop again.")
             }
-            (SourceKind::Push { .. }, _) => "Check the laptop and its network.",
-            (SourceKind::Pull { .. }, _) => "Check the server and the network.",
-            (SourceKind::File { .. } | SourceKind::Image { .. }, _) => "Check the file.",
-            (SourceKind::Test { .. }, _) => "Check that GStreamer's plug-ins are installed.",
+            (SourceKind::Push { .. }, _) => Phrase::new("Check the laptop and its network."),
+            (SourceKind::Pull { .. }, _) => Phrase::new("Check the server and the network."),
+            (SourceKind::File { .. } | SourceKind::Image { .. }, _) => {
+                Phrase::new("Check the file.")
+            }
+            (SourceKind::Test { .. }, _) => {
+                Phrase::new("Check that GStreamer's plug-ins are installed.")
+            }
         };
-        let doing = if pushed {
-            "Its slate is shown until it is back."
-        } else {
-            "Its slate is shown; it is tried again, at most 5 s apart."
+        let said = Said {
+            happened: Phrase::new("{source} is not live: {reason}.")
+                .with("source", label)
+                .with("reason", state.reason()),
+            doing: if pushed {
+                Phrase::new("Its slate is shown until it is back.")
+            } else {
+                Phrase::new("Its slate is shown; it is tried again, at most 5 s apart.")
+            },
+            advice,
         };
-        let text = Text {
-            happened: format!("{label} is not live: {}.", state.reason()),
-            doing: doing.to_owned(),
-            advice: advice.to_owned(),
-        };
-        self.raise(scope, "lost", Severity::Warning, text, "");
+        let detail = state.detail().to_owned();
+        self.raise(scope, "lost", Severity::Warning, said, &detail);
+    }
+
+    /// Notices that the show has gone on air, or off.
+    pub(super) fn judge_airtime(&mut self) {
+        let outputs = self.outputs.iter().map(Output::state);
+        let runs = self.programme.video.pushed() > 0;
+        let since = airtime::since(self.on_air_since, outputs, runs, wall_clock());
+        match (self.on_air_since, since) {
+            (None, Some(_)) => tracing::info!("on air"),
+            (Some(_), None) => tracing::info!("off air"),
+            _ => {}
+        }
+        self.on_air_since = since;
     }
 
     fn judge_output(&mut self, index: usize) {
@@ -254,12 +280,15 @@ impl Actor {
                 if !output.take_failure() {
                     return;
                 }
-                let text = Text {
-                    happened: format!("{label} cannot be reached: {}.", output.last_reason()),
-                    doing: "It is tried again, at most 5 s apart; all else goes on.".to_owned(),
-                    advice: "Check the server's address and key, and the network.".to_owned(),
+                let said = Said {
+                    happened: Phrase::new("{output} cannot be reached: {reason}.")
+                        .with("output", label)
+                        .with("reason", output.last_reason().clone()),
+                    doing: Phrase::new("It is tried again, at most 5 s apart; all else goes on."),
+                    advice: Phrase::new("Check the server's address and key, and the network."),
                 };
-                self.raise(scope, "unreachable", Severity::Warning, text, "");
+                let detail = output.last_detail().to_owned();
+                self.raise(scope, "unreachable", Severity::Warning, said, &detail);
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{OutputId, SourceId};
+use super::phrase::Phrase;
 
 /// What a fault concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +33,29 @@ pub enum Severity {
     Serious,
 }
 
+/// What people read about a trouble, in a form that can be translated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// First sentence: what happened.
+    pub happened: Phrase,
+    /// Second: what regie does about it.
+    pub doing: Phrase,
+    /// Third: what the operator can do.
+    pub advice: Phrase,
+}
+
+impl Said {
+    /// The same with `mask` over all that is not regie's own wording.
+    #[must_use]
+    pub fn masked(&self, mask: &dyn Fn(&str) -> String) -> Self {
+        Self {
+            happened: self.happened.masked(mask),
+            doing: self.doing.masked(mask),
+            advice: self.advice.masked(mask),
+        }
+    }
+}
+
 /// A classified trouble: raised once, counted when it repeats, cleared when it is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
@@ -41,12 +65,14 @@ pub struct Fault {
     pub code: String,
     /// How bad it is.
     pub severity: Severity,
-    /// First sentence: what happened.
+    /// First sentence, in English: what happened.
     pub happened: String,
     /// Second: what regie does about it.
     pub doing: String,
     /// Third: what the operator can do.
     pub advice: String,
+    /// The three sentences again, to be translated; keys are masked.
+    pub said: Said,
     /// For the log and for whoever repairs it; keys are masked.
     pub detail: String,
     /// How often it was raised since it was last cleared.

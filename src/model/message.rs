@@ -202,6 +202,11 @@ pub enum Event {
         /// The new state.
         show: ShowStatus,
     },
+    /// The show has gone on air, or off.
+    OnAir {
+        /// Milliseconds since 1970; `null` off air.
+        since: Option<u64>,
+    },
     /// Frames, encoder.
     Programme {
         /// The new state.

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
 use super::layout::Layout;
 use super::message::Event;
+use super::phrase::Phrase;
 
 /// Everything. `regie ctl status --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,8 +17,13 @@ pub struct Snapshot {
     pub version: String,
     /// The venue's name.
     pub venue: String,
+    /// The language that the venue file chooses for panels, `fr` or `en`; `null`: each its own.
+    pub language: Option<String>,
     /// Milliseconds since 1970, of the engine's start.
     pub started: u64,
+    /// Milliseconds since 1970, of the moment when the first wanted output published; `null` off
+    /// air. Without outputs: of the programme's first frame.
+    pub on_air_since: Option<u64>,
     /// Programme, preview, slate, roles.
     #[serde(flatten)]
     pub show: ShowStatus,
@@ -110,6 +116,8 @@ pub struct SourceStatus {
     pub since: u64,
     /// Why it is not live, in words; empty while it is.
     pub reason: String,
+    /// The same, to be translated.
+    pub reason_said: Phrase,
     /// On a slot of the programme, of the preview, or neither.
     pub tally: Tally,
     /// Its picture as it arrives: `H.264 1920x1080 30 fps`; empty without one.
@@ -155,6 +163,8 @@ pub struct OutputStatus {
     pub since: u64,
     /// Why it is not publishing, or why it last was not; keys are masked.
     pub last_reason: String,
+    /// The same, to be translated.
+    pub last_reason_said: Phrase,
     /// Bits per second that left, over the last seconds.
     pub bit_rate: u64,
     /// Frames sent since the engine's start.
@@ -181,6 +191,7 @@ impl Snapshot {
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Show { show } => self.show = show,
+            Event::OnAir { since } => self.on_air_since = since,
             Event::Programme { programme } => self.encoding = programme,
             Event::Source { source } => {
                 if let Some(own) = self.sources.iter_mut().find(|own| own.id == source.id) {

@@ -16,6 +16,7 @@ use super::reader::{Report, Section};
 use super::{
     BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, Venue, VenueError,
 };
+use crate::tongue::Tongue;
 
 /// Unix socket addresses have room for so many bytes, on Linux.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -29,6 +30,10 @@ pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
     let folder = path.parent().unwrap_or(Path::new(""));
 
     let name = root.optional("name", take::LABEL, take::label);
+    let language = root.optional("language", "auto, fr, en", |value| {
+        let (french, english) = (Some(Tongue::French), Some(Tongue::English));
+        take::word(value, &[("auto", None), ("fr", french), ("en", english)])
+    });
     let programme = programme(&root.section("programme"));
     let sources = source::sources(&root, folder, programme.framerate);
     let layouts = layout::layouts(&root, programme.size, &sources);
@@ -40,6 +45,7 @@ pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
     let warnings = report.finish()?;
     Ok(Venue {
         name: name.unwrap_or_else(|| "regie".to_owned()),
+        language: language.flatten(),
         programme,
         sources: sources
             .into_iter()

@@ -32,6 +32,7 @@ fn refused(text: &str) -> String {
 fn an_empty_file_is_a_venue() {
     let venue = accepted("");
     assert_eq!(venue.name, "regie");
+    assert_eq!(venue.language, None);
     let programme = &venue.programme;
     assert_eq!(programme.size.to_string(), "1920x1080");
     assert_eq!(programme.framerate.to_string(), "30");
@@ -48,6 +49,18 @@ fn an_empty_file_is_a_venue() {
         venue.warnings,
         ["venue.toml:1: there is no [[source]]: the programme will show its slate"]
     );
+}
+
+#[test]
+fn a_language_is_one_of_ours_or_nobodys() {
+    for (written, language) in [
+        ("auto", None),
+        ("fr", Some(Tongue::French)),
+        ("en", Some(Tongue::English)),
+    ] {
+        let venue = accepted(&format!("language = \"{written}\"\n"));
+        assert_eq!(venue.language, language);
+    }
 }
 
 #[test]
@@ -78,6 +91,7 @@ fn everything_that_is_said_arrives() {
     fs::write(folder.path().join("card.png"), "").expect("a picture");
     let text = r##"
         name = "Amphi A"
+        language = "fr"
         [programme]
         size = "640x360"
         framerate = "30000/1001"
@@ -124,6 +138,7 @@ fn everything_that_is_said_arrives() {
     "##;
     let venue = venue(&path, text).expect("a venue");
     assert_eq!(venue.name, "Amphi A");
+    assert_eq!(venue.language, Some(Tongue::French));
     assert_eq!(venue.programme.encoder, EncoderChoice::X264);
     assert_eq!(venue.programme.latency, Duration::from_millis(40));
 

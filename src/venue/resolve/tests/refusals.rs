@@ -50,6 +50,21 @@ fn a_file_that_is_not_toml() {
 }
 
 #[test]
+fn a_language_that_nobody_has_learned() {
+    for (written, said) in [
+        ("\"de\"", "\"de\" is not known"),
+        ("\"FR\"", "\"FR\" is not known"),
+        ("\"\"", "\"\" is not known"),
+        ("33", "33 is a number"),
+    ] {
+        assert_eq!(
+            refused(&format!("name = \"a\"\nlanguage = {written}\n")),
+            format!("venue.toml:2: language = {said}; accepted: auto, fr, en")
+        );
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read() {
     let missing = Venue::load(Path::new("/nonexistent/venue.toml")).expect_err("no such file");
     assert_eq!(
@@ -174,8 +189,8 @@ device = "default"
         "venue.toml:22: layout \"pip\", slot 2: role = \"slids\" is a role that no source and no \
          other layout knows;",
         "venue.toml:22: layout \"pip\", slot 2: y = -1 is outside the frame;",
-        "venue.toml:24: unknown key \"desk\"; accepted: name, programme, source, layout, output, \
-         relay, control",
+        "venue.toml:24: unknown key \"desk\"; accepted: name, language, programme, source, \
+         layout, output, relay, control",
     ];
     assert_eq!(said.lines().count(), starts.len(), "\n{said}");
     for (line, start) in said.lines().zip(starts) {
