@@ -7,6 +7,7 @@ pub mod fault;
 pub mod id;
 pub mod layout;
 pub mod message;
+pub mod monitor;
 pub mod show;
 pub mod status;
 
@@ -14,5 +15,6 @@ pub use fault::{Fault, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
 pub use layout::{Colour, Fit, Layout, PixelRect, Rect, Slot};
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
+pub use monitor::{View, ViewRequest};
 pub use show::{Gain, ShowState};
 pub use status::Snapshot;
