@@ -12,6 +12,7 @@ pub(crate) mod fragment;
 pub(crate) mod inlet;
 mod ledger;
 mod memory;
+mod meter;
 mod mix;
 mod opening;
 mod output;
@@ -26,6 +27,7 @@ mod stage;
 mod supervise;
 pub(crate) mod timebase;
 mod timeline;
+mod window;
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;

@@ -21,11 +21,13 @@ use crate::venue::{ProgrammeConfig, Rate};
 use super::canvas::{Easel, Painted};
 use super::encoder::picture_info;
 use super::feed::{Feed, Media};
+use super::meter::{Board, Meters};
 use super::mix::{BLOCK, MixInput, Mixer};
-use super::pictures::{Pacing, Pictures};
+use super::pictures::{Pacing, Picture, Pictures};
 use super::samples::{CHANNELS, RATE};
 use super::slate::Slate;
 use super::timebase::Timebase;
+use super::window::Window;
 
 /// How long a slot keeps the last picture of a source that gives no more.
 pub const HOLD: Duration = Duration::from_millis(700);
@@ -104,6 +106,10 @@ pub struct Programme {
     pub video: Arc<Feed>,
     /// The encoded sound.
     pub audio: Arc<Feed>,
+    /// The frames as they go to the encoder, for whoever looks.
+    pub window: Arc<Window>,
+    /// How loud the mix and the sources are.
+    pub board: Arc<Board>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -128,11 +134,15 @@ impl Programme {
         });
         let video = Feed::new(Media::Video);
         let audio = Feed::new(Media::Audio);
+        let window = Arc::<Window>::default();
+        let meters = Meters::new(sources.len());
+        let board = meters.board();
         let picture = PictureLoop {
             shared: shared.clone(),
             timebase: timebase.clone(),
             easel: Easel::new(&picture_info(config)),
             feed: video.clone(),
+            window: window.clone(),
             sources,
             pacing: pacing(config),
             rate: config.framerate,
@@ -142,12 +152,15 @@ impl Programme {
             shared: shared.clone(),
             timebase: timebase.clone(),
             mixer: Mixer::default(),
+            meters,
         };
         Self {
             shared,
             loops: Some((picture, sound)),
             video,
             audio,
+            window,
+            board,
             threads: Vec::new(),
         }
     }
@@ -257,6 +270,7 @@ struct PictureLoop {
     timebase: Timebase,
     easel: Easel,
     feed: Arc<Feed>,
+    window: Arc<Window>,
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
     rate: Rate,
@@ -334,6 +348,14 @@ impl PictureLoop {
         let inner = frame.make_mut();
         inner.set_pts(gst::ClockTime::from_nseconds(tick));
         inner.set_duration(gst::ClockTime::from_nseconds(duration));
+        if self.window.is_open() {
+            self.window.offer(Picture {
+                buffer: frame.copy(),
+                info: self.easel.info().clone(),
+                captured: tick,
+                serial: self.easel.serial(),
+            });
+        }
         // Refused by an encoder that is being taken down; the next one takes the next frame.
         let _ = input.frames.push_buffer(frame);
     }
@@ -343,6 +365,7 @@ struct SoundLoop {
     shared: Arc<Shared>,
     timebase: Timebase,
     mixer: Mixer,
+    meters: Meters,
 }
 
 impl SoundLoop {
@@ -361,6 +384,7 @@ impl SoundLoop {
             let inputs = self.shared.mix.lock().clone();
             self.mixer.mix(n * BLOCK as u64, &inputs, &mut block);
             self.send(&block, start, end - start);
+            self.meters.measure(n * BLOCK as u64, &inputs, &block);
             n += 1;
         }
     }
