@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
-use crate::model::{Event, Reply, Request, Scope, Severity, ShowState, Snapshot, SourceId};
+use crate::model::{
+    Event, Refused, Reply, Request, Scope, Severity, ShowState, Snapshot, SourceId,
+};
 use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
@@ -15,13 +17,14 @@ use crate::venue::Venue;
 use super::encoder::Choice;
 use super::ledger::{Ledger, Text};
 use super::memory::Memory;
+use super::monitor::Monitors;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::programme::Programme;
 use super::report::Figures;
 use super::slate::Slates;
 use super::source::Source;
-use super::stage::scene;
+use super::stage::{preview_scene, scene};
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
 
@@ -38,6 +41,7 @@ pub(super) struct Actor {
     pub(super) sources: Vec<Source>,
     pub(super) outputs: Vec<Output>,
     pub(super) programme: Programme,
+    pub(super) monitors: Monitors,
     pub(super) relay: Relay,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
@@ -96,6 +100,10 @@ impl Actor {
                 // A client that has gone does not wait.
                 let _ = done.send(());
             }
+            Note::Monitor(views, done) => {
+                // For a client that has gone, the views end with the answer.
+                let _ = done.send(self.monitors.watch(&views));
+            }
             Note::Source(id, run, note) => self.on_source(&id, run, note, now),
             Note::Publisher(id, note) => self.on_publisher(&id, note, now),
             Note::Output(id, run, note) => {
@@ -117,6 +125,11 @@ impl Actor {
             Request::Status | Request::Subscribe => Reply::Snapshot {
                 snapshot: Box::new(self.snapshot()),
             },
+            // Views live as long as a connection: they are a note of their own.
+            Request::Monitor(_) => Reply::Refused(Refused::new(
+                "invalid-request",
+                "views need a connection to live on",
+            )),
             Request::Change(command) => match self.show.apply(&command, &self.cast) {
                 Ok(change) => {
                     tracing::info!("{}", to_line(&command));
@@ -133,14 +146,12 @@ impl Actor {
     fn carry_out(&mut self, change: &Change) {
         match change {
             Change::Picture => {
-                let scene = scene(
-                    &self.venue,
-                    &self.cast,
-                    &self.show,
-                    &self.sources,
-                    &mut self.slates,
-                );
-                self.programme.show(scene);
+                let (venue, cast, show) = (&self.venue, &self.cast, &self.show);
+                let (sources, slates) = (&self.sources, &mut self.slates);
+                self.programme
+                    .show(scene(venue, cast, show, sources, slates));
+                self.monitors
+                    .prepare(preview_scene(venue, cast, show, sources, slates));
                 self.tune_sources();
             }
             Change::Source(_) => self.tune_sources(),
