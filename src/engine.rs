@@ -14,6 +14,7 @@ mod ledger;
 mod memory;
 mod meter;
 mod mix;
+mod monitor;
 mod opening;
 mod output;
 mod pictures;
