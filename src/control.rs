@@ -2,6 +2,7 @@
 //! messages are [`crate::model::message`]'s.
 
 pub mod client;
+pub mod monitor;
 pub mod server;
 
 use std::path::PathBuf;

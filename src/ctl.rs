@@ -56,7 +56,8 @@ fn converse(
         Reply::Done if args.json => {
             writeln!(out, "{}", to_line(&Reply::Done)).map_err(AskError::Output)?
         }
-        Reply::Done => {}
+        // Memory is lent to readers; nobody asks for it here.
+        Reply::Done | Reply::Monitor => {}
         Reply::Snapshot { snapshot } if args.json => {
             writeln!(out, "{}", to_line(&snapshot)).map_err(AskError::Output)?
         }

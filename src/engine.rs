@@ -4,8 +4,8 @@
 pub mod note;
 
 mod actor;
-mod blend;
 mod airtime;
+mod blend;
 mod canvas;
 mod decode;
 mod encoder;
@@ -14,7 +14,9 @@ pub(crate) mod fragment;
 pub(crate) mod inlet;
 mod ledger;
 mod memory;
+mod meter;
 mod mix;
+mod monitor;
 mod opening;
 mod output;
 mod pictures;
@@ -29,6 +31,7 @@ mod supervise;
 pub(crate) mod timebase;
 mod timeline;
 mod transition;
+mod window;
 mod wording;
 
 use std::path::PathBuf;

@@ -6,13 +6,14 @@
 //! | module | what it owns | may use |
 //! |---|---|---|
 //! | [`model`] | the words: ids, layouts, show, faults, messages | nothing |
+//! | [`monitor`] | the memory that carries pictures and levels to panels | model |
 //! | [`secret`] | keys, and the masking of texts | nothing |
 //! | [`tongue`] | the operator's languages | model |
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue |
-//! | [`engine`] | all media and the show | model, venue, ingest, relay, control |
+//! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds, ingest |
-//! | [`control`] | the Unix socket: server and client | model, engine's notes |
+//! | [`control`] | the Unix socket: server and client | model, monitor, engine's notes |
 //! | [`service`] | systemd, signals, logs | engine's notes |
 //! | [`ctl`] | the shell client | model, control's client |
 //! | [`cli`] | arguments as types | model |
@@ -21,9 +22,9 @@
 //! # Threads
 //!
 //! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
-//! and `sound` are the programme. `rtsp` serves the relay, `memory` writes the state, `control…`
-//! serve the socket. All others are GStreamer's streaming threads; our code on them copies small
-//! facts and returns.
+//! and `sound` are the programme. `monitors` paints for panels. `rtsp` serves the relay, `memory`
+//! writes the state, `control…` serve the socket. All others are GStreamer's streaming threads; our
+//! code on them copies small facts and returns.
 
 pub mod cli;
 pub mod control;
@@ -31,6 +32,7 @@ pub mod ctl;
 pub mod engine;
 pub mod ingest;
 pub mod model;
+pub mod monitor;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod relay;

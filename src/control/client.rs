@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::{Event, Reply, Request};
 
 /// Longest wait for a reply.
-const REPLY: Duration = Duration::from_secs(25);
+pub(super) const REPLY: Duration = Duration::from_secs(25);
 
 /// Why the engine could not be asked.
 #[derive(Debug, thiserror::Error)]

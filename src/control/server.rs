@@ -2,17 +2,21 @@
 //! their answers, one writes lines. What a client has not read is bounded; a client that falls
 //! behind is cut off, and gets a full snapshot when it is back.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use crate::engine::note::{Cut, Note, Notes, Subscriber};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use crate::engine::note::{Cut, Line, Note, Notes, Subscriber, Watching};
 use crate::model::message::to_line;
 use crate::model::{Refused, Reply, Request};
 
@@ -137,7 +141,7 @@ fn serve(stream: &UnixStream, notes: &Notes) {
     else {
         return;
     };
-    let (lines, queue) = sync_channel::<Arc<str>>(MAX_QUEUE);
+    let (lines, queue) = sync_channel::<Line>(MAX_QUEUE);
     let writer = std::thread::Builder::new()
         .name("control-writer".into())
         .spawn(move || write(writing, &queue));
@@ -153,9 +157,11 @@ fn serve(stream: &UnixStream, notes: &Notes) {
     }
 }
 
-fn read(stream: UnixStream, lines: &SyncSender<Arc<str>>, cut: &Arc<Cut>, notes: &Notes) {
+fn read(stream: UnixStream, lines: &SyncSender<Line>, cut: &Arc<Cut>, notes: &Notes) {
     let mut reader = BufReader::new(stream);
     let mut subscribed = false;
+    // The views of this connection end with it.
+    let mut _watching: Option<Watching> = None;
     loop {
         let mut line = String::new();
         match reader.by_ref().take(MAX_LINE).read_line(&mut line) {
@@ -185,30 +191,30 @@ fn read(stream: UnixStream, lines: &SyncSender<Arc<str>>, cut: &Arc<Cut>, notes:
             )),
             Ok(Request::Subscribe) => {
                 subscribed = true;
-                let (sender, done) = channel();
                 let subscriber = Subscriber {
                     lines: lines.clone(),
                     cut: cut.clone(),
                 };
-                notes.send(Note::Subscribe(subscriber, sender));
                 // The snapshot is queued by then, before any later reply.
-                if done.recv_timeout(ANSWER).is_err() {
+                if ask(notes, |done| Note::Subscribe(subscriber, done)).is_err() {
                     return;
                 }
                 continue;
             }
+            Ok(Request::Monitor(views)) => {
+                match ask(notes, |done| Note::Monitor(views, done)).flatten() {
+                    Ok((watching, memory)) => {
+                        _watching = Some(watching);
+                        if !lend(lines, memory) {
+                            return;
+                        }
+                        continue;
+                    }
+                    Err(refused) => Reply::Refused(refused),
+                }
+            }
             Ok(request) => {
-                let (sender, reply) = channel();
-                notes.send(Note::Request(request, sender));
-                reply.recv_timeout(ANSWER).unwrap_or_else(|error| {
-                    Reply::Refused(match error {
-                        RecvTimeoutError::Disconnected => Refused::new("stopping", "the engine is ending"),
-                        RecvTimeoutError::Timeout => Refused::new(
-                            "slow",
-                            "no answer yet; the change may have been made, but it is not known to be on disk",
-                        ),
-                    })
-                })
+                ask(notes, |reply| Note::Request(request, reply)).unwrap_or_else(Reply::Refused)
             }
             Err(refused) => Reply::Refused(refused),
         };
@@ -218,20 +224,57 @@ fn read(stream: UnixStream, lines: &SyncSender<Arc<str>>, cut: &Arc<Cut>, notes:
     }
 }
 
-/// Queues an answer; waits while the client is busy reading, as it has asked for it.
-fn answer(lines: &SyncSender<Arc<str>>, reply: &Reply) -> bool {
-    lines.send(to_line(reply).into()).is_ok()
+/// Asks the engine thread and waits for its answer.
+fn ask<T>(notes: &Notes, note: impl FnOnce(Sender<T>) -> Note) -> Result<T, Refused> {
+    let (sender, answer) = channel();
+    notes.send(note(sender));
+    answer.recv_timeout(ANSWER).map_err(|error| match error {
+        RecvTimeoutError::Disconnected => Refused::new("stopping", "the engine is ending"),
+        RecvTimeoutError::Timeout => Refused::new(
+            "slow",
+            "no answer yet; the change may have been made, but it is not known to be on disk",
+        ),
+    })
 }
 
-fn write(mut stream: UnixStream, queue: &Receiver<Arc<str>>) {
+/// Queues an answer; waits while the client is busy reading, as it has asked for it.
+fn answer(lines: &SyncSender<Line>, reply: &Reply) -> bool {
+    let text: Arc<str> = to_line(reply).into();
+    lines.send(text.into()).is_ok()
+}
+
+/// Queues the answer that takes memory along.
+fn lend(lines: &SyncSender<Line>, memory: OwnedFd) -> bool {
+    let line = Line {
+        text: to_line(&Reply::Monitor).into(),
+        memory: Some(memory),
+    };
+    lines.send(line).is_ok()
+}
+
+fn write(stream: UnixStream, queue: &Receiver<Line>) {
     // Without it a client that does not read would hold this thread for ever.
     let _ = stream.set_write_timeout(Some(WRITE));
     while let Ok(line) = queue.recv() {
-        let mut bytes = line.as_bytes().to_vec();
-        bytes.push(b'\n');
-        if stream.write_all(&bytes).is_err() {
+        if send(&stream, &line).is_err() {
             break;
         }
     }
     let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Sends a line; its first byte takes the memory along.
+fn send(mut stream: &UnixStream, line: &Line) -> std::io::Result<()> {
+    let mut bytes = line.text.as_bytes().to_vec();
+    bytes.push(b'\n');
+    let mut sent = 0;
+    if let Some(memory) = &line.memory {
+        let descriptors = [memory.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let parts = [IoSlice::new(&bytes)];
+        sent = sendmsg(stream, &parts, &mut control, SendFlags::NOSIGNAL)?;
+    }
+    stream.write_all(&bytes[sent..])
 }

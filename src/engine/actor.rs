@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
 use crate::model::{
-    Event, Phrase, Reply, Request, Said, Scope, Severity, ShowState, Snapshot, SourceId,
+    Event, Phrase, Refused, Reply, Request, Said, Scope, Severity, ShowState, Snapshot, SourceId,
 };
 use crate::relay::Relay;
 use crate::service;
@@ -17,13 +17,14 @@ use crate::venue::Venue;
 use super::encoder::Choice;
 use super::ledger::Ledger;
 use super::memory::Memory;
+use super::monitor::Monitors;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::programme::Programme;
 use super::report::Figures;
 use super::slate::Slates;
 use super::source::Source;
-use super::stage::scene;
+use super::stage::{preview_scene, scene};
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
 use super::wording::foreign;
@@ -41,6 +42,7 @@ pub(super) struct Actor {
     pub(super) sources: Vec<Source>,
     pub(super) outputs: Vec<Output>,
     pub(super) programme: Programme,
+    pub(super) monitors: Monitors,
     pub(super) relay: Relay,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
@@ -101,6 +103,10 @@ impl Actor {
                 // A client that has gone does not wait.
                 let _ = done.send(());
             }
+            Note::Monitor(views, done) => {
+                // For a client that has gone, the views end with the answer.
+                let _ = done.send(self.monitors.watch(&views));
+            }
             Note::Source(id, run, note) => self.on_source(&id, run, note, now),
             Note::Publisher(id, note) => self.on_publisher(&id, note, now),
             Note::Output(id, run, note) => {
@@ -122,6 +128,11 @@ impl Actor {
             Request::Status | Request::Subscribe => Reply::Snapshot {
                 snapshot: Box::new(self.snapshot()),
             },
+            // Views live as long as a connection: they are a note of their own.
+            Request::Monitor(_) => Reply::Refused(Refused::new(
+                "invalid-request",
+                "views need a connection to live on",
+            )),
             Request::Change(command) => match self.show.apply(&command, &self.cast) {
                 Ok(change) => {
                     tracing::info!("{}", to_line(&command));
@@ -138,14 +149,12 @@ impl Actor {
     fn carry_out(&mut self, change: &Change) {
         match change {
             Change::Picture(passage) => {
-                let scene = scene(
-                    &self.venue,
-                    &self.cast,
-                    &self.show,
-                    &self.sources,
-                    &mut self.slates,
-                );
-                self.programme.show(scene, *passage);
+                let (venue, cast, show) = (&self.venue, &self.cast, &self.show);
+                let (sources, slates) = (&self.sources, &mut self.slates);
+                let next = scene(venue, cast, show, sources, slates);
+                self.programme.show(next, *passage);
+                self.monitors
+                    .prepare(preview_scene(venue, cast, show, sources, slates));
                 self.tune_sources(passage.map(|passage| passage.length()));
             }
             Change::Source(_) => self.tune_sources(None),

@@ -2,14 +2,14 @@
 //! the frame that the encoder reads: no picture is copied on the way. A frame whose slots show
 //! what an earlier frame showed is not painted again.
 //!
-//! Owned by the video thread alone. (GStreamer's own compositor scales into a picture per slot,
+//! Each easel is owned by one thread: the programme's by `picture`, those of views by `monitors`. (GStreamer's own compositor scales into a picture per slot,
 //! then copies, waits for its inputs, and tears when a slot is moved from another thread.)
 
 use gst_video::{VideoConverter, VideoConverterConfig, VideoFrameRef, VideoInfo};
 
 use crate::model::{Colour, Fit, PixelRect};
 
-use super::pictures::Picture;
+use super::pictures::{Picture, next_serial};
 
 /// More frames than this are never under way: the encoder's queue, and the one it reads.
 pub(super) const MAX_CANVASES: usize = 12;
@@ -61,6 +61,8 @@ pub struct Easel {
     /// One for each slot: most are needed again on the next tick.
     scalers: Vec<Option<Scaler>>,
     last: Option<usize>,
+    /// Of the last frame that was painted; 0 before the first.
+    serial: u64,
 }
 
 /// How one slot's picture gets into the frame.
@@ -85,7 +87,19 @@ impl Easel {
             canvases: Vec::new(),
             scalers: Vec::new(),
             last: None,
+            serial: 0,
         }
+    }
+
+    /// Tells the last frame from every other picture of the process; a frame that was not painted
+    /// again keeps it. 0 before the first.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The layout of its frames.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
     }
 
     /// A frame with the slots painted over the background, from back to front. The caller sets its
@@ -101,6 +115,7 @@ impl Easel {
         let index = self.free_canvas()?;
         let mut canvas = self.canvases.swap_remove(index);
         self.repaint(&mut canvas, background, slots, marks);
+        self.serial = next_serial();
         let shared = canvas.buffer.copy();
         self.last = Some(self.canvases.len());
         self.canvases.push(canvas);
@@ -299,7 +314,6 @@ fn fill(frame: &mut VideoFrameRef<&mut gst::BufferRef>, colour: Colour) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::engine::pictures::next_serial;
     use gst_video::prelude::*;
     use gst_video::{VideoColorimetry, VideoFormat};
 
@@ -458,6 +472,11 @@ mod tests {
             easel.paint(BLACK, &slots).unwrap(),
         );
         assert_eq!(one.peek_memory(0).as_ptr(), two.peek_memory(0).as_ptr());
+        let serial = easel.serial();
+        easel.paint(BLACK, &slots).unwrap();
+        assert_eq!(easel.serial(), serial);
+        easel.paint(BLACK, &[]).unwrap();
+        assert!(easel.serial() > serial);
     }
 
     #[test]

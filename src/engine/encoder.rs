@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::venue::{EncoderChoice, ProgrammeConfig};
+use crate::venue::{EncoderChoice, FrameSize, ProgrammeConfig};
 
 use super::feed::Feed;
 use super::fragment::{Fragment, FragmentError};
@@ -245,11 +245,13 @@ pub fn picture_info(config: &ProgrammeConfig) -> gst_video::VideoInfo {
         config.framerate.numerator as i32,
         config.framerate.denominator as i32,
     );
-    let builder = gst_video::VideoInfo::builder(
-        gst_video::VideoFormat::I420,
-        config.size.width,
-        config.size.height,
-    );
+    frame_info(config.size, rate)
+}
+
+/// Raw pictures of this size and rate (0/1: any) in the programme's colours.
+pub fn frame_info(size: FrameSize, rate: gst::Fraction) -> gst_video::VideoInfo {
+    let format = gst_video::VideoFormat::I420;
+    let builder = gst_video::VideoInfo::builder(format, size.width, size.height);
     let colours = gst_video::VideoColorimetry::new(
         gst_video::VideoColorRange::Range16_235,
         gst_video::VideoColorMatrix::Bt709,
@@ -261,7 +263,7 @@ pub fn picture_info(config: &ProgrammeConfig) -> gst_video::VideoInfo {
         .par(gst::Fraction::new(1, 1))
         .colorimetry(&colours)
         .build()
-        .expect("the venue file's sizes are even and in range")
+        .expect("sizes have been checked: even and in range")
 }
 
 /// An encoder at work.

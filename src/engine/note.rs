@@ -1,12 +1,15 @@
 //! What reaches the engine thread, from everybody. One queue, in order; the senders only hand over.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender};
 
-use crate::model::{OutputId, Reply, Request, SourceId};
+use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
 use super::feed::Media;
 use super::pipeline::PipeNote;
+
+pub use super::monitor::Watching;
 
 /// One message to the engine thread.
 #[derive(Debug)]
@@ -16,6 +19,11 @@ pub enum Note {
     /// A client wants the snapshot and then every event, as lines; it is told when the snapshot has
     /// been queued.
     Subscribe(Subscriber, Sender<()>),
+    /// A client wants to be shown views: what keeps them going, and the memory to lend.
+    Monitor(
+        Vec<ViewRequest>,
+        Sender<Result<(Watching, OwnedFd), Refused>>,
+    ),
     /// A pipeline of run `.1` of a source.
     Source(SourceId, u64, SourceNote),
     /// Somebody pushes to a source, or no longer does.
@@ -52,11 +60,26 @@ pub enum PublisherNote {
     Refused(String),
 }
 
+/// One line to a client, without its end.
+#[derive(Debug)]
+pub struct Line {
+    /// The line.
+    pub text: Arc<str>,
+    /// Memory that is lent with it.
+    pub memory: Option<OwnedFd>,
+}
+
+impl From<Arc<str>> for Line {
+    fn from(text: Arc<str>) -> Self {
+        Self { text, memory: None }
+    }
+}
+
 /// Where a subscribed client's lines go: bounded, so that a client that does not read is cut off.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
-    /// Lines without their ends.
-    pub lines: SyncSender<Arc<str>>,
+    /// To the thread that writes.
+    pub lines: SyncSender<Line>,
     /// Cuts the connection.
     pub cut: Arc<Cut>,
 }
@@ -73,7 +96,7 @@ impl std::fmt::Debug for Cut {
 impl Subscriber {
     /// Hands a line over; `false`, and the connection cut, where the client has fallen behind.
     pub fn offer(&self, line: &Arc<str>) -> bool {
-        let taken = self.lines.try_send(line.clone()).is_ok();
+        let taken = self.lines.try_send(line.clone().into()).is_ok();
         if !taken {
             (self.cut.0)();
         }

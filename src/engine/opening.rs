@@ -17,13 +17,14 @@ use super::encoder;
 use super::feed::Media;
 use super::ledger::{Ledger, wall_clock};
 use super::memory::{self, Memory, Recalled};
+use super::monitor::Monitors;
 use super::note::Notes;
 use super::output::Output;
 use super::programme::Programme;
 use super::report::Figures;
 use super::slate::Slates;
 use super::source::Source;
-use super::stage::scene;
+use super::stage::{preview_scene, scene};
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
 
@@ -62,6 +63,8 @@ impl Actor {
             .map(|source| source.pictures.clone())
             .collect();
         let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
+        let next = preview_scene(&venue, &cast, &show, &sources, &mut slates);
+        let monitors = Monitors::start(&venue.programme, &programme, &sources, next)?;
         let outputs = (venue.outputs.iter())
             .map(|config| {
                 let (video, audio) = (&programme.video, &programme.audio);
@@ -90,6 +93,7 @@ impl Actor {
             sources,
             outputs,
             programme,
+            monitors,
             relay,
             relay_problem: Some("starting".to_owned()),
             choice,

@@ -164,6 +164,11 @@ impl Pictures {
         drop(dropped);
         answer
     }
+
+    /// The picture that the last tick showed. Moves nothing on: anybody may look.
+    pub fn current(&self) -> Option<Picture> {
+        self.state.lock().current.clone()
+    }
 }
 
 impl State {
@@ -301,6 +306,21 @@ mod tests {
         let pictures = Pictures::default();
         pictures.set_still(picture(0));
         assert!(pictures.at(3_600_000 * MS, PACING).is_some());
+    }
+
+    #[test]
+    fn looking_moves_nothing_on() {
+        let pictures = Pictures::default();
+        pictures.push(picture(1000));
+        assert!(pictures.current().is_none(), "no tick has shown it");
+        pictures.at(1016 * MS, PACING);
+        pictures.push(picture(1033));
+        for _ in 0..3 {
+            assert_eq!(pictures.current().unwrap().captured, 1000 * MS);
+        }
+        assert_eq!(pictures.at(1049 * MS, PACING).unwrap().captured, 1033 * MS);
+        assert!(pictures.at(9000 * MS, PACING).is_none());
+        assert!(pictures.current().is_none(), "lost");
     }
 
     #[test]

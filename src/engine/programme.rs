@@ -21,12 +21,14 @@ use crate::venue::{ProgrammeConfig, Rate};
 
 use super::encoder::picture_info;
 use super::feed::{Feed, Media};
+use super::meter::{Board, Meters};
 use super::mix::{BLOCK, MixInput, Mixer};
-use super::pictures::{Pacing, Pictures};
+use super::pictures::{Pacing, Picture, Pictures};
 use super::samples::{CHANNELS, RATE};
 use super::slate::Slate;
 use super::timebase::Timebase;
 use super::transition::View;
+use super::window::Window;
 
 /// How long a slot keeps the last picture of a source that gives no more.
 pub const HOLD: Duration = Duration::from_millis(700);
@@ -119,6 +121,10 @@ pub struct Programme {
     pub video: Arc<Feed>,
     /// The encoded sound.
     pub audio: Arc<Feed>,
+    /// The frames as they go to the encoder, for whoever looks.
+    pub window: Arc<Window>,
+    /// How loud the mix and the sources are.
+    pub board: Arc<Board>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -148,11 +154,15 @@ impl Programme {
         let video = Feed::new(Media::Video);
         let audio = Feed::new(Media::Audio);
         let step = config.framerate.frame_duration().as_nanos() as u64;
+        let window = Arc::<Window>::default();
+        let meters = Meters::new(sources.len());
+        let board = meters.board();
         let picture = PictureLoop {
             shared: shared.clone(),
             timebase: timebase.clone(),
             view: View::new(&picture_info(config), pacing(config), step, scene),
             feed: video.clone(),
+            window: window.clone(),
             sources,
             pacing: pacing(config),
             rate: config.framerate,
@@ -162,12 +172,15 @@ impl Programme {
             shared: shared.clone(),
             timebase: timebase.clone(),
             mixer: Mixer::default(),
+            meters,
         };
         Self {
             shared,
             loops: Some((picture, sound)),
             video,
             audio,
+            window,
+            board,
             threads: Vec::new(),
         }
     }
@@ -289,6 +302,7 @@ struct PictureLoop {
     timebase: Timebase,
     view: View,
     feed: Arc<Feed>,
+    window: Arc<Window>,
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
     rate: Rate,
@@ -355,6 +369,14 @@ impl PictureLoop {
         let inner = frame.make_mut();
         inner.set_pts(gst::ClockTime::from_nseconds(tick));
         inner.set_duration(gst::ClockTime::from_nseconds(duration));
+        if self.window.is_open() {
+            self.window.offer(Picture {
+                buffer: frame.copy(),
+                info: self.view.info().clone(),
+                captured: tick,
+                serial: self.view.serial(),
+            });
+        }
         // Refused by an encoder that is being taken down; the next one takes the next frame.
         let _ = input.frames.push_buffer(frame);
     }
@@ -364,6 +386,7 @@ struct SoundLoop {
     shared: Arc<Shared>,
     timebase: Timebase,
     mixer: Mixer,
+    meters: Meters,
 }
 
 impl SoundLoop {
@@ -388,6 +411,7 @@ impl SoundLoop {
             }
             self.mixer.mix(n * BLOCK as u64, &inputs, &mut block);
             self.send(&block, start, end - start);
+            self.meters.measure(n * BLOCK as u64, &inputs, &block);
             n += 1;
         }
     }

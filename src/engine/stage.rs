@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::layout::DEFAULT_BACKGROUND;
 use crate::model::show::Cast;
-use crate::model::{Fit, PixelRect, ShowState, SourceId};
+use crate::model::{Fit, Layout, PixelRect, ShowState, SourceId};
 use crate::venue::{SoundPolicy, Venue};
 
 use super::actor::Actor;
@@ -70,10 +70,32 @@ pub(super) fn scene(
     sources: &[Source],
     slates: &mut Slates,
 ) -> Scene {
+    scene_of(show.on_air(cast), venue, show, sources, slates)
+}
+
+/// What the programme would show after a take.
+pub(super) fn preview_scene(
+    venue: &Venue,
+    cast: &Cast,
+    show: &ShowState,
+    sources: &[Source],
+    slates: &mut Slates,
+) -> Scene {
+    scene_of(cast.layout(&show.preview), venue, show, sources, slates)
+}
+
+/// The layout, or the slate, with the sources that play its roles now, at the programme's size.
+fn scene_of(
+    layout: Option<&Layout>,
+    venue: &Venue,
+    show: &ShowState,
+    sources: &[Source],
+    slates: &mut Slates,
+) -> Scene {
     let size = venue.programme.size;
-    let layout = show.on_air(cast).filter(|layout| !layout.slots.is_empty());
+    let background = layout.map_or(DEFAULT_BACKGROUND, |layout| layout.background);
+    let layout = layout.filter(|layout| !layout.slots.is_empty());
     let Some(layout) = layout else {
-        let background = (show.on_air(cast)).map_or(DEFAULT_BACKGROUND, |l| l.background);
         let whole = PixelRect {
             x: 0,
             y: 0,
@@ -102,7 +124,7 @@ pub(super) fn scene(
         }
     });
     Scene {
-        background: layout.background,
+        background,
         slots: slots.collect(),
     }
 }

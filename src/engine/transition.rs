@@ -18,7 +18,7 @@ use crate::model::{Fit, Passage, Transition};
 
 use super::blend::Blender;
 use super::canvas::{Easel, Painted, covered, seen};
-use super::pictures::{Pacing, Picture};
+use super::pictures::{Pacing, Picture, next_serial};
 use super::programme::{Scene, SceneSlot};
 
 /// Paints what is on air.
@@ -153,6 +153,19 @@ impl View {
         };
         crossing.last.clone_from(&frame);
         frame
+    }
+
+    /// What its frames are like.
+    pub fn info(&self) -> &VideoInfo {
+        self.easel.info()
+    }
+
+    /// Tells the last frame from every other picture: the same frame again has the same.
+    pub fn serial(&self) -> u64 {
+        match &self.crossing {
+            Some(_) => next_serial(),
+            None => self.easel.serial(),
+        }
     }
 
     /// The last frame once more.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, Scope};
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
+use super::monitor::ViewRequest;
 use super::show::Gain;
 use super::status::{
     OutputStatus, ProgrammeStatus, RelayStatus, ShowStatus, Snapshot, SourceStatus,
@@ -110,8 +111,17 @@ pub enum Request {
     Status,
     /// The snapshot, then events.
     Subscribe,
+    /// Pictures and levels, from now on as these views say.
+    Monitor(Vec<ViewRequest>),
     /// A change of the show.
     Change(Command),
+}
+
+/// [`Request::Monitor`] on the wire.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+enum MonitorLine {
+    Monitor { views: Vec<ViewRequest> },
 }
 
 impl Request {
@@ -122,6 +132,9 @@ impl Request {
         match value.get("request").and_then(|word| word.as_str()) {
             Some("status") => Ok(Self::Status),
             Some("subscribe") => Ok(Self::Subscribe),
+            Some("monitor") => serde_json::from_value(value)
+                .map(|MonitorLine::Monitor { views }| Self::Monitor(views))
+                .map_err(invalid),
             _ => serde_json::from_value(value)
                 .map(Self::Change)
                 .map_err(invalid),
@@ -133,6 +146,9 @@ impl Request {
         match self {
             Self::Status => r#"{"request":"status"}"#.to_owned(),
             Self::Subscribe => r#"{"request":"subscribe"}"#.to_owned(),
+            Self::Monitor(views) => to_line(&MonitorLine::Monitor {
+                views: views.clone(),
+            }),
             Self::Change(command) => to_line(command),
         }
     }
@@ -146,6 +162,8 @@ pub enum Reply {
     Done,
     /// Nothing has changed.
     Refused(Refused),
+    /// The views are shown from now on; the memory's descriptor comes with this line.
+    Monitor,
     /// The full state.
     Snapshot {
         /// As of now.
@@ -158,7 +176,7 @@ pub enum Reply {
 #[error("{message}")]
 pub struct Refused {
     /// `unknown-layout`, `unknown-role`, `unknown-source`, `unknown-output`, `out-of-range`,
-    /// `invalid-request`, `subscribed`, `slow`, `stopping`.
+    /// `invalid-request`, `subscribed`, `slow`, `stopping`, `unavailable`.
     pub code: String,
     /// What was wrong and what is accepted.
     pub message: String,
@@ -252,6 +270,7 @@ pub fn to_line(message: &impl Serialize) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::monitor::View;
     use super::*;
 
     #[test]
@@ -283,6 +302,9 @@ mod tests {
             r#"{"request":"take","transition":"mix","duration_ms":-1}"#,
             r#"{"request":"gain","source":"laptop","gain":40}"#,
             r#"{"request":"fly"}"#,
+            r#"{"request":"monitor"}"#,
+            r#"{"request":"monitor","views":[{"of":"nobody","width":16,"height":16,"rate":1}]}"#,
+            r#"{"request":"monitor","views":[],"levels":true}"#,
             r#"{"hello":1}"#,
             r#"[]"#,
             "",
@@ -306,7 +328,25 @@ mod tests {
             gain.to_line(),
             r#"{"request":"gain","source":"laptop","gain":-3.0}"#
         );
-        for request in [gain, Request::Status, Request::Subscribe] {
+        let view = |of| ViewRequest {
+            of,
+            width: 320,
+            height: 180,
+            rate: 8,
+        };
+        let monitor = Request::Monitor(vec![
+            view(View::Programme),
+            view(View::Source("laptop".parse().unwrap())),
+        ]);
+        assert_eq!(
+            monitor.to_line(),
+            concat!(
+                r#"{"request":"monitor","views":[{"of":"programme","width":320,"height":180,"rate":8},"#,
+                r#"{"of":{"source":"laptop"},"width":320,"height":180,"rate":8}]}"#
+            )
+        );
+        assert_eq!(to_line(&Reply::Monitor), r#"{"reply":"monitor"}"#);
+        for request in [gain, monitor, Request::Status, Request::Subscribe] {
             assert_eq!(Request::parse(&request.to_line()), Ok(request));
         }
     }

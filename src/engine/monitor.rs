@@ -1,0 +1,142 @@
+//! The operators' monitors: small pictures and levels for panels, written into memory that each
+//! panel reads when it likes.
+//!
+//! One thread, `monitors`, paints for all panels, below the priority of everything that is on air,
+//! and sleeps while nobody watches. The engine thread sends it orders. It never waits for a reader,
+//! and holds no lock while it paints.
+
+mod painter;
+
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use crate::model::{Refused, SourceId, View, ViewRequest};
+use crate::monitor::memory::OwnMemory;
+use crate::venue::ProgrammeConfig;
+
+use painter::{Job, Painter, Subject, Watch};
+
+use super::programme::{Programme, Scene};
+use super::source::Source;
+
+/// What the engine thread and the connections tell the painter.
+enum Order {
+    /// Somebody watches, by this number.
+    Watch(u64, Watch),
+    /// That one no longer does.
+    Leave(u64),
+    /// The preview has changed.
+    Prepare(Scene),
+    /// The engine ends.
+    Stop,
+}
+
+/// All monitors. Dropped, none is painted any more.
+pub struct Monitors {
+    orders: Sender<Order>,
+    sources: Vec<(SourceId, Subject)>,
+    watched: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Views that are shown for as long as this lives.
+#[derive(Debug)]
+pub struct Watching {
+    number: u64,
+    orders: Sender<Order>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // An engine that has ended shows nothing any more.
+        let _ = self.orders.send(Order::Leave(self.number));
+    }
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Order")
+    }
+}
+
+impl Monitors {
+    /// Starts the thread, which sleeps at first. `preview` is what a take would show.
+    pub fn start(
+        config: &ProgrammeConfig,
+        programme: &Programme,
+        sources: &[Source],
+        preview: Scene,
+    ) -> std::io::Result<Self> {
+        let (orders, queue) = channel();
+        let painter = Painter::new(
+            queue,
+            config.size,
+            programme.window.clone(),
+            programme.board.clone(),
+            preview,
+        );
+        let thread = std::thread::Builder::new()
+            .name("monitors".into())
+            .spawn(move || painter.run())?;
+        let subject = |source: &Source| Subject::Source(source.pictures.clone());
+        Ok(Self {
+            orders,
+            sources: (sources.iter())
+                .map(|source| (source.id().clone(), subject(source)))
+                .collect(),
+            watched: 0,
+            thread: Some(thread),
+        })
+    }
+
+    /// From now on, a take would show this.
+    pub fn prepare(&self, preview: Scene) {
+        self.order(Order::Prepare(preview));
+    }
+
+    /// Shows these views: what keeps them going, and the memory that they appear in.
+    pub fn watch(&mut self, views: &[ViewRequest]) -> Result<(Watching, OwnedFd), Refused> {
+        let known: Vec<SourceId> = self.sources.iter().map(|(id, _)| id.clone()).collect();
+        ViewRequest::check(views, &known)?;
+        let unavailable = |error: std::io::Error| {
+            tracing::warn!("there is no memory for a panel's monitors: {error}");
+            Refused::new("unavailable", format!("no memory for the views: {error}"))
+        };
+        let levels = self.sources.len() as u32 + 1;
+        let memory = OwnMemory::create(views, levels).map_err(unavailable)?;
+        let descriptor = memory.descriptor().map_err(unavailable)?;
+        let jobs = views.iter().filter_map(|view| {
+            let subject = match &view.of {
+                View::Programme => Subject::Programme,
+                View::Preview => Subject::Preview,
+                // Every one is known.
+                View::Source(id) => self.sources.iter().find(|(own, _)| own == id)?.1.clone(),
+            };
+            Some(Job::new(subject, view))
+        });
+        self.watched += 1;
+        let watch = Watch::new(jobs.collect(), memory);
+        self.order(Order::Watch(self.watched, watch));
+        let watching = Watching {
+            number: self.watched,
+            orders: self.orders.clone(),
+        };
+        Ok((watching, descriptor))
+    }
+
+    fn order(&self, order: Order) {
+        // The thread ends before this does only by a panic, which has been logged.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Drop for Monitors {
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+}

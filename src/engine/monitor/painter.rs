@@ -1,0 +1,295 @@
+//! The `monitors` thread: takes orders, paints each view at its own rate, writes what has changed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::engine::canvas::{Easel, Painted};
+use crate::engine::encoder::frame_info;
+use crate::engine::meter::Board;
+use crate::engine::pictures::{Picture, Pictures};
+use crate::engine::programme::{Scene, SceneSlot};
+use crate::engine::window::Window;
+use crate::model::{Colour, Fit, PixelRect, ViewRequest};
+use crate::monitor::Levels;
+use crate::monitor::memory::OwnMemory;
+use crate::venue::FrameSize;
+
+use super::Order;
+
+/// How much the thread stands back behind those that are on air.
+const NICENESS: i32 = 5;
+/// Levels are written this often.
+const LEVELS: Duration = Duration::from_millis(50);
+const BLACK: Colour = Colour {
+    red: 0,
+    green: 0,
+    blue: 0,
+};
+
+/// What a view shows.
+#[derive(Clone)]
+pub(super) enum Subject {
+    /// The frames that go to the encoder.
+    Programme,
+    /// The scene that a take would show.
+    Preview,
+    /// The current picture of a source.
+    Source(Arc<Pictures>),
+}
+
+/// One view.
+pub(super) struct Job {
+    subject: Subject,
+    size: FrameSize,
+    easel: Easel,
+    period: Duration,
+    due: Instant,
+    /// Serial of the frame that is in the memory.
+    written: u64,
+}
+
+impl Job {
+    /// A view to be painted at once.
+    pub(super) fn new(subject: Subject, view: &ViewRequest) -> Self {
+        let size = FrameSize {
+            width: view.width,
+            height: view.height,
+        };
+        Self {
+            subject,
+            size,
+            easel: Easel::new(&frame_info(size, gst::Fraction::new(0, 1))),
+            period: Duration::from_secs(1) / view.rate.max(1),
+            due: Instant::now(),
+            written: 0,
+        }
+    }
+}
+
+/// The views of one connection.
+pub(super) struct Watch {
+    jobs: Vec<Job>,
+    memory: OwnMemory,
+    levels_due: Instant,
+}
+
+impl Watch {
+    /// Views that appear in `memory`, in its order.
+    pub(super) fn new(jobs: Vec<Job>, memory: OwnMemory) -> Self {
+        Self {
+            jobs,
+            memory,
+            levels_due: Instant::now(),
+        }
+    }
+
+    fn next(&self) -> Instant {
+        let dues = self.jobs.iter().map(|job| job.due);
+        dues.fold(self.levels_due, Instant::min)
+    }
+}
+
+/// The thread's belongings.
+pub(super) struct Painter {
+    orders: Receiver<Order>,
+    watches: Vec<(u64, Watch)>,
+    stage: Stage,
+    board: Arc<Board>,
+    levels: Vec<Levels>,
+}
+
+/// What there is to be seen.
+struct Stage {
+    /// Of the programme; scenes are laid out for it.
+    size: FrameSize,
+    window: Arc<Window>,
+    preview: Scene,
+    painted: Vec<Painted>,
+}
+
+impl Painter {
+    pub(super) fn new(
+        orders: Receiver<Order>,
+        size: FrameSize,
+        window: Arc<Window>,
+        board: Arc<Board>,
+        preview: Scene,
+    ) -> Self {
+        Self {
+            orders,
+            watches: Vec::new(),
+            stage: Stage {
+                size,
+                window,
+                preview,
+                painted: Vec::new(),
+            },
+            board,
+            levels: Vec::new(),
+        }
+    }
+
+    /// Paints until it is told to stop.
+    pub(super) fn run(mut self) {
+        // Of this thread alone. Without it monitors are painted all the same.
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::debug!("monitors are as urgent as the programme: {error}");
+        }
+        while let Ok(order) = self.wait() {
+            match order {
+                Some(Order::Watch(number, watch)) => self.watches.push((number, watch)),
+                Some(Order::Leave(number)) => self.watches.retain(|(own, _)| *own != number),
+                Some(Order::Prepare(scene)) => self.stage.preview = scene,
+                Some(Order::Stop) => break,
+                None => {}
+            }
+            let mut jobs = self.watches.iter().flat_map(|(_, watch)| &watch.jobs);
+            let open = jobs.any(|job| matches!(job.subject, Subject::Programme));
+            self.stage.window.set_open(open);
+            self.paint();
+        }
+        self.stage.window.set_open(false);
+    }
+
+    /// The next order, or nothing when something is due; an error when nobody gives orders any more.
+    fn wait(&self) -> Result<Option<Order>, RecvTimeoutError> {
+        let Some(due) = self.watches.iter().map(|(_, watch)| watch.next()).min() else {
+            let order = self.orders.recv();
+            return order.map(Some).map_err(|_| RecvTimeoutError::Disconnected);
+        };
+        let wait = due.saturating_duration_since(Instant::now());
+        match self.orders.recv_timeout(wait) {
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            order => order.map(Some),
+        }
+    }
+
+    fn paint(&mut self) {
+        let (stage, board, levels) = (&mut self.stage, &self.board, &mut self.levels);
+        self.watches.retain_mut(|(_, watch)| {
+            let written = paint_watch(watch, stage, board, levels);
+            if let Err(error) = &written {
+                tracing::warn!("a panel's monitors are given up: {error}");
+            }
+            written.is_ok()
+        });
+    }
+}
+
+/// Whatever of a connection's views is due.
+fn paint_watch(
+    watch: &mut Watch,
+    stage: &mut Stage,
+    board: &Board,
+    levels: &mut Vec<Levels>,
+) -> std::io::Result<()> {
+    let now = Instant::now();
+    if watch.levels_due <= now {
+        watch.levels_due = next(watch.levels_due, LEVELS, now);
+        board.read(levels);
+        watch.memory.write_levels(levels)?;
+    }
+    for (index, job) in watch.jobs.iter_mut().enumerate() {
+        if job.due > now {
+            continue;
+        }
+        job.due = next(job.due, job.period, now);
+        let background = stage.set(&job.subject, job.size);
+        let Some(frame) = job.easel.paint(background, &stage.painted) else {
+            continue;
+        };
+        // Frames that wait here would be missing elsewhere.
+        stage.painted.clear();
+        if job.easel.serial() != job.written
+            && let Ok(pixels) = frame.map_readable()
+        {
+            job.written = job.easel.serial();
+            watch.memory.write_picture(index, &pixels)?;
+        }
+    }
+    Ok(())
+}
+
+/// The next of an even series of times; what it is too late for is left out.
+fn next(due: Instant, period: Duration, now: Instant) -> Instant {
+    let next = due + period;
+    if next > now { next } else { now + period }
+}
+
+impl Stage {
+    /// Sets what a view of this size shows, and answers its background.
+    fn set(&mut self, subject: &Subject, size: FrameSize) -> Colour {
+        self.painted.clear();
+        let whole = PixelRect {
+            x: 0,
+            y: 0,
+            width: size.width,
+            height: size.height,
+        };
+        let picture = match subject {
+            Subject::Programme => self.window.newest(),
+            Subject::Source(pictures) => pictures.current(),
+            Subject::Preview => {
+                let frame = whole.contain(self.size.width.into(), self.size.height.into());
+                let slots = self.preview.slots.iter();
+                self.painted
+                    .extend(slots.map(|slot| prepared(slot, self.size, frame)));
+                return self.preview.background;
+            }
+        };
+        self.painted.push(Painted {
+            rect: whole,
+            fit: Fit::Contain,
+            crop: None,
+            picture,
+        });
+        BLACK
+    }
+}
+
+/// What a slot of the preview shows; `size` is the programme's, `frame` where it lies in the view.
+fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Painted {
+    let live: Option<Picture> = slot.pictures.as_ref().and_then(|source| source.current());
+    Painted {
+        rect: scaled(slot.rect, size, frame),
+        fit: if live.is_some() {
+            slot.fit
+        } else {
+            Fit::Contain
+        },
+        crop: None,
+        picture: live.or_else(|| slot.slate.picture().cloned()),
+    }
+}
+
+/// A rectangle of the programme, in a smaller picture of it.
+fn scaled(rect: PixelRect, size: FrameSize, frame: PixelRect) -> PixelRect {
+    // Edges, not widths: slots that touch still touch.
+    let edge = |at: u32, from: u32, to: u32| {
+        let even = f64::from(at) * f64::from(to) / f64::from(from.max(1)) / 2.0;
+        even.round() as u32 * 2
+    };
+    let (left, top) = (
+        edge(rect.x, size.width, frame.width),
+        edge(rect.y, size.height, frame.height),
+    );
+    let (right, bottom) = (
+        edge(rect.x + rect.width, size.width, frame.width),
+        edge(rect.y + rect.height, size.height, frame.height),
+    );
+    // A slot that is too small for the view keeps two pixels, within it.
+    let (left, top) = (
+        left.min(frame.width.saturating_sub(2)),
+        top.min(frame.height.saturating_sub(2)),
+    );
+    PixelRect {
+        x: frame.x + left,
+        y: frame.y + top,
+        width: right.saturating_sub(left).max(2),
+        height: bottom.saturating_sub(top).max(2),
+    }
+}
+
+#[cfg(test)]
+mod tests;
