@@ -68,7 +68,7 @@ fn converse(
     if request == Request::Subscribe {
         loop {
             out.flush().map_err(AskError::Output)?;
-            let event = client.event()?;
+            let event = client.event(None)?;
             if args.json {
                 writeln!(out, "{}", to_line(&event)).map_err(AskError::Output)?;
             } else if let Some(line) = text::event(&event) {

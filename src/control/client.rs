@@ -61,10 +61,16 @@ impl Client {
         Ok(serde_json::from_str(&self.line()?)?)
     }
 
-    /// The next event, after a `subscribe`. Waits for as long as it takes.
-    pub fn event(&mut self) -> Result<Event, AskError> {
-        self.stream.set_read_timeout(None)?;
+    /// The next event, after a `subscribe`. Waits for as long as it takes, or for at most `patience`:
+    /// then the connection is of no more use.
+    pub fn event(&mut self, patience: Option<Duration>) -> Result<Event, AskError> {
+        self.set_patience(patience)?;
         Ok(serde_json::from_str(&self.line()?)?)
+    }
+
+    /// Waits for replies for at most so long, instead of the long time that a slow disk may need.
+    pub fn set_patience(&mut self, patience: Option<Duration>) -> Result<(), AskError> {
+        Ok(self.stream.set_read_timeout(patience)?)
     }
 
     fn line(&mut self) -> Result<String, AskError> {
