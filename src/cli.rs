@@ -8,11 +8,24 @@ use crate::model::{Gain, LayoutId, OutputId, RoleId, SourceId};
 
 /// Puts a conference on air: laptops and cameras in, one programme out, by RTMP and in the room.
 #[derive(Debug, Parser)]
-#[command(name = "regie", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "regie",
+    version,
+    about,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
-    /// What to be; without it the operator's window.
+    /// What to be; without it the operator's window, and an engine for it where none answers.
     #[command(subcommand)]
     pub role: Option<Role>,
+    /// Of the window.
+    #[command(flatten)]
+    pub panel: PanelArgs,
+    /// The venue file of an engine that is started [default: as for `engine`; where there is none, a
+    /// trial venue that needs no hardware].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// What a process of regie is.
@@ -24,8 +37,19 @@ pub enum Role {
     Check(CheckArgs),
     /// Ask or tell a running engine.
     Ctl(CtlArgs),
-    /// The operator's window.
-    Panel,
+    /// The operator's window, for an engine that runs or will run.
+    Panel(PanelArgs),
+}
+
+/// Arguments of `regie panel`, and of `regie` alone.
+#[derive(Debug, Args)]
+pub struct PanelArgs {
+    /// The engine's control socket.
+    #[arg(long, value_name = "PATH", env = "REGIE_SOCKET")]
+    pub socket: Option<PathBuf>,
+    /// Full screen, with no way out.
+    #[arg(long)]
+    pub kiosk: bool,
 }
 
 /// Arguments of `regie engine`.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use regie::cli::{CheckArgs, Cli, EngineArgs, Role};
+use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role};
 use regie::venue::{Venue, VenueError};
 use regie::{control, ctl, engine, service};
 
@@ -16,17 +16,48 @@ fn main() -> ExitCode {
         Some(Role::Engine(args)) => run_engine(args),
         Some(Role::Check(args)) => check(args),
         Some(Role::Ctl(args)) => ctl::run(args, &mut std::io::stdout(), &mut std::io::stderr()),
-        Some(Role::Panel) | None => panel(),
+        Some(Role::Panel(args)) => panel(args, None),
+        None => panel(cli.panel, Some(cli.config)),
     }
 }
 
+/// The window; with an engine of its own where none answers, when `own_engine` has its venue file,
+/// or `Some(None)` for the one that is there.
 #[cfg(feature = "panel")]
-fn panel() -> ExitCode {
-    regie::panel::run()
+fn panel(args: PanelArgs, own_engine: Option<Option<PathBuf>>) -> ExitCode {
+    service::start_log();
+    let config = own_engine.map(|named| {
+        let file = venue_file(named.clone());
+        if named.is_none() && !file.exists() {
+            trial_venue().unwrap_or(file)
+        } else {
+            file
+        }
+    });
+    // A venue that is refused is refused by the engine, and the window says so.
+    let of_venue = || Venue::load(config.as_ref()?).ok()?.control_socket;
+    let socket = args.socket.or_else(of_venue);
+    regie::panel::run(regie::panel::Plan {
+        socket: socket.unwrap_or_else(control::find_socket),
+        kiosk: args.kiosk,
+        engine: config.map(|config| regie::panel::EnginePlan {
+            config,
+            state: state_directory(),
+        }),
+    })
+}
+
+/// A venue to try regie with, where there is none: the demo, written where state is kept.
+#[cfg(feature = "panel")]
+fn trial_venue() -> std::io::Result<PathBuf> {
+    let file = state_directory().join("trial.toml");
+    std::fs::create_dir_all(state_directory())?;
+    std::fs::write(&file, include_str!("../tests/demo/venue.toml"))?;
+    Ok(file)
 }
 
 #[cfg(not(feature = "panel"))]
-fn panel() -> ExitCode {
+fn panel(_: PanelArgs, _: Option<Option<PathBuf>>) -> ExitCode {
     complain("this build has no panel; use `regie engine` and `regie ctl`");
     ExitCode::from(2)
 }

@@ -1,0 +1,189 @@
+//! What lies over the board for a moment: a question, the keys, the list of faults. Never a dialog:
+//! the keys of the show go on working.
+
+use gtk::prelude::*;
+
+use crate::model::{OutputId, Severity};
+use crate::tongue::Tongue;
+
+use super::action::{Act, Action, Answer};
+use super::show::set_name;
+
+/// What a card holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Card {
+    /// Whether this output, of this name, is to stop.
+    StopOutput(OutputId, String),
+    /// Whether the show goes on without the window; whether this window started the engine.
+    Close {
+        /// Then it can end it as well.
+        own_engine: bool,
+    },
+    /// The keys.
+    Keys,
+    /// The last faults.
+    Faults,
+}
+
+/// One line of the list of faults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// When it began, as people read it.
+    pub time: String,
+    /// Its sentences.
+    pub text: String,
+    /// How bad it is, or was.
+    pub severity: Severity,
+    /// Whether it is over.
+    pub over: bool,
+}
+
+/// Puts a card's contents into `place`.
+pub fn fill(place: &gtk::Box, tongue: Tongue, card: &Card, past: &[Past], act: &Act) {
+    clear(place);
+    match card {
+        Card::StopOutput(output, label) => {
+            let title = tongue.tr("Stop {output}?").replace("{output}", label);
+            heading(place, &title, tongue.tr("Its viewers lose the programme."));
+            let stop = tongue.tr("Stop {output}").replace("{output}", label);
+            let answers = [
+                (tongue.tr("Keep it running"), Answer::Cancel, "calm"),
+                (
+                    stop.as_str(),
+                    Answer::StopOutput(output.clone()),
+                    "destructive",
+                ),
+            ];
+            buttons(place, &answers, act);
+        }
+        Card::Close { own_engine } => {
+            let title = tongue.tr("Close this window?");
+            heading(place, title, tongue.tr("The show goes on without it."));
+            let mut answers = vec![
+                (tongue.tr("Cancel"), Answer::Cancel, "calm"),
+                (
+                    tongue.tr("Leave the show running"),
+                    Answer::LeaveRunning,
+                    "calm",
+                ),
+            ];
+            if *own_engine {
+                let stop = tongue.tr("Stop the show and close");
+                answers.push((stop, Answer::StopShow, "destructive"));
+            }
+            buttons(place, &answers, act);
+        }
+        Card::Keys => {
+            heading(place, tongue.tr("Keys"), "");
+            place.append(&keys(tongue));
+            buttons(place, &[(tongue.tr("Hide"), Answer::Cancel, "calm")], act);
+        }
+        Card::Faults => {
+            heading(place, tongue.tr("Faults"), "");
+            place.append(&list(tongue, past));
+            buttons(place, &[(tongue.tr("Hide"), Answer::Cancel, "calm")], act);
+        }
+    }
+}
+
+fn clear(place: &gtk::Box) {
+    while let Some(child) = place.first_child() {
+        place.remove(&child);
+    }
+}
+
+fn heading(place: &gtk::Box, title: &str, body: &str) {
+    let label = gtk::Label::builder().label(title).build();
+    label.add_css_class("card-title");
+    place.append(&label);
+    if !body.is_empty() {
+        let label = gtk::Label::builder().label(body).wrap(true).build();
+        label.add_css_class("card-body");
+        place.append(&label);
+    }
+}
+
+fn buttons(place: &gtk::Box, answers: &[(&str, Answer, &str)], act: &Act) {
+    let line = gtk::Box::builder()
+        .halign(gtk::Align::Center)
+        .homogeneous(true)
+        .build();
+    line.add_css_class("answers");
+    for (text, answer, class) in answers {
+        let button = gtk::Button::with_label(text);
+        button.add_css_class(class);
+        set_name(&button, text);
+        let (act, answer) = (act.clone(), answer.clone());
+        button.connect_clicked(move |_| act.call(Action::Answer(answer.clone())));
+        line.append(&button);
+    }
+    place.append(&line);
+}
+
+fn keys(tongue: Tongue) -> gtk::Grid {
+    let rows = [
+        ("F1 … F12", tongue.tr("prepare a layout")),
+        (
+            tongue.tr("Shift + F1 … F12"),
+            tongue.tr("take a layout at once"),
+        ),
+        (tongue.tr("Enter"), tongue.tr("take the preview, as chosen")),
+        (tongue.tr("Space"), tongue.tr("mix to the preview")),
+        ("G", tongue.tr("morph to the preview")),
+        (tongue.tr("Escape"), tongue.tr("slate on, slate off")),
+        ("R", tongue.tr("select a role, then the next one")),
+        ("1 … 9", tongue.tr("this source plays the selected role")),
+        ("L", tongue.tr("list of faults")),
+        ("H", tongue.tr("these keys")),
+        (
+            tongue.tr("Tab, Ctrl + Enter"),
+            tongue.tr("go through the window, press what has the frame"),
+        ),
+    ];
+    let grid = gtk::Grid::builder()
+        .column_spacing(18)
+        .row_spacing(6)
+        .build();
+    for (i, (key, what)) in rows.into_iter().enumerate() {
+        let key = gtk::Label::builder().label(key).xalign(1.0).build();
+        key.add_css_class("key");
+        key.set_halign(gtk::Align::End);
+        let what = gtk::Label::builder().label(what).xalign(0.0).build();
+        grid.attach(&key, 0, i as i32, 1, 1);
+        grid.attach(&what, 1, i as i32, 1, 1);
+    }
+    grid
+}
+
+fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
+    let lines = gtk::Box::new(gtk::Orientation::Vertical, 0);
+    lines.add_css_class("fault-list");
+    if past.is_empty() {
+        lines.append(&gtk::Label::new(Some(tongue.tr("No fault."))));
+    }
+    for fault in past {
+        let state = if fault.over {
+            tongue.tr("over")
+        } else {
+            tongue.tr("now")
+        };
+        let text = format!("{}  {state}  {}", fault.time, fault.text);
+        let label = gtk::Label::builder()
+            .label(&text)
+            .xalign(0.0)
+            .wrap(true)
+            .build();
+        label.add_css_class(match (fault.over, fault.severity) {
+            (true, _) => "over",
+            (false, Severity::Serious) => "serious",
+            (false, _) => "trouble",
+        });
+        lines.append(&label);
+    }
+    gtk::ScrolledWindow::builder()
+        .hscrollbar_policy(gtk::PolicyType::Never)
+        .min_content_width(560)
+        .min_content_height(280)
+        .child(&lines)
+        .build()
+}

@@ -1,0 +1,105 @@
+//! The top of the window: the venue, whether it is on air, the outputs, the relay, the clock.
+
+use gtk::glib;
+use gtk::prelude::*;
+use gtk::subclass::prelude::*;
+
+use crate::tongue::Tongue;
+
+use super::action::{Act, Action};
+use super::row::Row;
+use super::show::{set_class, set_name, set_text};
+use super::template::template_widget;
+use super::truth::{Air, on_air_time};
+
+mod imp {
+    use super::*;
+
+    #[derive(Debug, Default, gtk::CompositeTemplate)]
+    #[template(file = "../../ui/header.ui")]
+    pub struct Header {
+        #[template_child]
+        pub venue: TemplateChild<gtk::Label>,
+        #[template_child]
+        pub air: TemplateChild<gtk::Box>,
+        #[template_child]
+        pub air_text: TemplateChild<gtk::Label>,
+        #[template_child]
+        pub air_time: TemplateChild<gtk::Label>,
+        #[template_child]
+        pub outputs: TemplateChild<Row>,
+        #[template_child]
+        pub relay: TemplateChild<gtk::Label>,
+        #[template_child]
+        pub keys: TemplateChild<gtk::Button>,
+        #[template_child]
+        pub clock: TemplateChild<gtk::Label>,
+    }
+
+    template_widget!(Header, "RegieHeader", super::Header, gtk::Box,
+        uses [Row], is [WidgetImpl, BoxImpl]);
+}
+
+glib::wrapper! {
+    /// The top of the window.
+    pub struct Header(ObjectSubclass<imp::Header>)
+        @extends gtk::Box, gtk::Widget,
+        @implements gtk::Accessible, gtk::Buildable, gtk::ConstraintTarget, gtk::Orientable;
+}
+
+impl Header {
+    /// A header that hands wishes to `act`.
+    pub fn new(act: &Act) -> Self {
+        let header: Self = glib::Object::new();
+        let act = act.clone();
+        header
+            .imp()
+            .keys
+            .connect_clicked(move |_| act.call(Action::Keys));
+        header
+    }
+
+    /// The row of output chips.
+    pub fn outputs(&self) -> &Row {
+        &self.imp().outputs
+    }
+
+    /// Shows the venue and how many screens play the relay; `None`: nothing is known.
+    pub fn show(&self, tongue: Tongue, venue: &str, screens: Option<u64>) {
+        let imp = self.imp();
+        set_text(&imp.venue, venue);
+        let text = screens.map(|count| tongue.trn("{count} screen", "{count} screens", count));
+        set_text(&imp.relay, &text.unwrap_or_default());
+        imp.relay.set_tooltip_text(Some(
+            tongue.tr("Connections to the relay: screens that play, laptops that push"),
+        ));
+        imp.keys.set_label(tongue.tr("Keys"));
+        set_name(&*imp.keys, tongue.tr("Keys"));
+    }
+
+    /// Shows whether viewers get the programme, and whether the slate is on.
+    pub fn show_air(&self, tongue: Tongue, air: &Air, slate: bool) {
+        let imp = self.imp();
+        let (text, time) = match air {
+            Air::On(seconds) => (tongue.tr("ON AIR"), on_air_time(*seconds)),
+            Air::Off => (tongue.tr("OFF AIR"), "--:--:--".to_owned()),
+            Air::Unknown => (tongue.tr("NO ENGINE"), "--:--:--".to_owned()),
+        };
+        let on = matches!(air, Air::On(_));
+        let text = if slate && on {
+            tongue.tr("SLATE ON AIR")
+        } else {
+            text
+        };
+        set_text(&imp.air_text, text);
+        set_text(&imp.air_time, &time);
+        set_class(&*imp.air, "is-on", on);
+        set_class(&*imp.air, "slate", slate && on);
+        set_class(&*imp.air, "unknown", *air == Air::Unknown);
+    }
+
+    /// Shows the time of day.
+    pub fn show_clock(&self, text: &str) {
+        set_text(&self.imp().clock, text);
+    }
+}

@@ -1,0 +1,92 @@
+//! A live picture: it shows the newest one it was given, letterboxed, and black before the first.
+
+use gtk::prelude::*;
+use gtk::subclass::prelude::*;
+use gtk::{gdk, glib, graphene};
+
+mod imp {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[derive(Debug, Default)]
+    pub struct Screen {
+        pub texture: RefCell<Option<gdk::Texture>>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Screen {
+        const NAME: &'static str = "RegieScreen";
+        type Type = super::Screen;
+        type ParentType = gtk::Widget;
+
+        fn class_init(class: &mut Self::Class) {
+            class.set_css_name("screen");
+            class.set_accessible_role(gtk::AccessibleRole::Img);
+        }
+    }
+
+    impl ObjectImpl for Screen {}
+
+    impl WidgetImpl for Screen {
+        fn measure(&self, _: gtk::Orientation, _: i32) -> (i32, i32, i32, i32) {
+            // It takes what it is given.
+            (16, 16, -1, -1)
+        }
+
+        fn snapshot(&self, snapshot: &gtk::Snapshot) {
+            let widget = self.obj();
+            let (width, height) = (widget.width() as f32, widget.height() as f32);
+            let whole = graphene::Rect::new(0.0, 0.0, width, height);
+            snapshot.append_color(&gdk::RGBA::BLACK, &whole);
+            if let Some(texture) = &*self.texture.borrow() {
+                let place = super::inside(width, height, texture);
+                snapshot.append_texture(texture, &place);
+            }
+        }
+    }
+}
+
+glib::wrapper! {
+    /// A live picture.
+    pub struct Screen(ObjectSubclass<imp::Screen>)
+        @extends gtk::Widget,
+        @implements gtk::Accessible, gtk::Buildable, gtk::ConstraintTarget;
+}
+
+impl Screen {
+    /// Shows this picture, or black.
+    pub fn show_picture(&self, texture: Option<gdk::Texture>) {
+        let was_black = self.imp().texture.replace(texture).is_none();
+        if !was_black || self.imp().texture.borrow().is_some() {
+            self.queue_draw();
+        }
+    }
+
+    /// The size, in the screen's own pixels, at which a picture of this aspect needs no further
+    /// scaling: both even. `None` while it has no place.
+    pub fn wanted(&self, aspect: f64) -> Option<(u32, u32)> {
+        let scale = f64::from(self.scale_factor());
+        let (width, height) = (f64::from(self.width()), f64::from(self.height()));
+        let width = width.min(height * aspect);
+        let even = |length: f64| ((length * scale).round() as u32) & !1;
+        let (width, height) = (even(width), even(width / aspect));
+        (width >= 16 && height >= 16).then_some((width, height))
+    }
+}
+
+/// Where in a place of this size a picture lies undistorted. One that was asked for at this size
+/// covers it.
+fn inside(width: f32, height: f32, texture: &gdk::Texture) -> graphene::Rect {
+    let (own_width, own_height) = (texture.width() as f32, texture.height() as f32);
+    let factor = (width / own_width).min(height / own_height);
+    let (w, h) = (own_width * factor, own_height * factor);
+    if (w - width).abs() < 2.0 && (h - height).abs() < 2.0 {
+        return graphene::Rect::new(0.0, 0.0, own_width * factor, own_height * factor);
+    }
+    graphene::Rect::new(
+        ((width - w) / 2.0).floor(),
+        ((height - h) / 2.0).floor(),
+        w,
+        h,
+    )
+}

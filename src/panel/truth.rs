@@ -1,0 +1,449 @@
+//! What the window says, made of the engine's snapshot: texts, marks and colours' names, without a
+//! widget. Pure, so that it is tested without a display.
+
+use crate::model::status::{OutputStatus, SlotStatus, SourceStatus, Tally};
+use crate::model::{Fault, Layout, LayoutId, OutputId, RoleId, Severity, Snapshot, SourceId};
+use crate::tongue::Tongue;
+
+/// The engine as the window knows it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Link {
+    /// Nobody has answered yet, or the connection broke.
+    #[default]
+    Searching,
+    /// The snapshot is true.
+    Connected,
+    /// The engine said that it ends.
+    Stopped,
+}
+
+/// How something is, for a mark that is told by its shape as well as by its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mark {
+    /// As it should be.
+    Good,
+    /// On its way.
+    Busy,
+    /// In trouble.
+    Bad,
+    /// Not wanted, or not known.
+    #[default]
+    Off,
+}
+
+impl Mark {
+    /// Its sign.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "●",
+            Self::Busy => "◐",
+            Self::Bad => "▲",
+            Self::Off => "■",
+        }
+    }
+
+    /// Its style class in `style.css`.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Busy => "busy",
+            Self::Bad => "bad",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// The style class of a tally.
+pub fn tally_class(tally: Tally) -> &'static str {
+    match tally {
+        Tally::Programme => "on-air",
+        Tally::Preview => "prepared",
+        Tally::Off => "idle",
+    }
+}
+
+/// What one of the two big pictures says above itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bus {
+    /// The layout's name, or the slate's.
+    pub layout: String,
+    /// Whether the slate stands in.
+    pub slate: bool,
+}
+
+/// One layout's button.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayoutButton {
+    /// Which layout.
+    pub layout: Layout,
+    /// Its name.
+    pub label: String,
+    /// Where it is.
+    pub tally: Tally,
+    /// Roles without a live source, in words; empty where all is well.
+    pub missing: String,
+}
+
+/// One role and who plays it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    /// Which role.
+    pub id: RoleId,
+    /// Its name.
+    pub label: String,
+    /// Who plays it, or "nobody".
+    pub player: String,
+    /// Whether that source has a picture.
+    pub live: bool,
+}
+
+/// One source's tile, and its strip of sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Which source.
+    pub id: SourceId,
+    /// Its name.
+    pub label: String,
+    /// The roles that it plays.
+    pub roles: String,
+    /// What it is, or why it is not: in words.
+    pub words: String,
+    /// The same, short enough to stand in its picture; empty while there is one.
+    pub notice: String,
+    /// Where it is seen.
+    pub tally: Tally,
+    /// How it is.
+    pub mark: Mark,
+    /// Gain in dB.
+    pub gain_db: f64,
+    /// Whether it is silent.
+    pub mute: bool,
+    /// Shift in milliseconds.
+    pub delay_ms: u32,
+    /// Whether it sends sound.
+    pub has_sound: bool,
+}
+
+/// One output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Which output.
+    pub id: OutputId,
+    /// Its name.
+    pub label: String,
+    /// State and figures, short.
+    pub words: String,
+    /// All of it, for the tooltip and the screen reader.
+    pub detail: String,
+    /// How it is.
+    pub mark: Mark,
+    /// Whether it is wanted.
+    pub running: bool,
+}
+
+/// Whether viewers get the programme.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Air {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// No output is wanted, or none has published yet.
+    Off,
+    /// Since so many seconds.
+    On(u64),
+}
+
+/// Who plays the built-in roles and layouts, for the translators: the venue's own names are shown
+/// as they are.
+fn name(tongue: Tongue, text: &str) -> String {
+    let text = match text {
+        "slides" => tongue.tr("slides"),
+        "speaker" => tongue.tr("speaker"),
+        "Slides" => tongue.tr("Slides"),
+        "Speaker" => tongue.tr("Speaker"),
+        "Slides + speaker" => tongue.tr("Slides + speaker"),
+        "Slides, speaker in a corner" => tongue.tr("Slides, speaker in a corner"),
+        "Slate" => tongue.tr("Slate"),
+        own => own,
+    };
+    text.to_owned()
+}
+
+/// The name of a role for people.
+pub fn role_name(tongue: Tongue, role: &RoleId) -> String {
+    name(tongue, role.as_str())
+}
+
+/// The name of a layout for people.
+pub fn layout_name(tongue: Tongue, snapshot: &Snapshot, id: &LayoutId) -> String {
+    let layout = snapshot.layouts.iter().find(|layout| layout.id == *id);
+    layout.map_or_else(
+        || id.to_string(),
+        |layout| name(tongue, layout_label(layout)),
+    )
+}
+
+fn layout_label(layout: &Layout) -> &str {
+    if layout.label.is_empty() {
+        layout.id.as_str()
+    } else {
+        &layout.label
+    }
+}
+
+/// A span of time as people read it: `0:12`, `1:02:03`.
+pub fn span(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+/// The time on air: `00:12:47`, of one width whatever the time.
+pub fn on_air_time(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{hours:02}:{minutes:02}:{seconds:02}")
+}
+
+/// What the two pictures say.
+pub fn buses(tongue: Tongue, snapshot: &Snapshot) -> (Bus, Bus) {
+    let show = &snapshot.show;
+    let programme = if show.slate {
+        tongue.tr("Slate").to_owned()
+    } else {
+        layout_name(tongue, snapshot, &show.programme.layout)
+    };
+    let preview = layout_name(tongue, snapshot, &show.preview.layout);
+    (
+        Bus {
+            layout: programme,
+            slate: show.slate,
+        },
+        Bus {
+            layout: preview,
+            slate: false,
+        },
+    )
+}
+
+/// Whether viewers get it, at `now` in milliseconds since 1970.
+pub fn air(snapshot: &Snapshot, now: u64) -> Air {
+    match snapshot.on_air_since {
+        Some(since) => Air::On(now.saturating_sub(since) / 1000),
+        None => Air::Off,
+    }
+}
+
+/// Every layout.
+pub fn layouts(tongue: Tongue, snapshot: &Snapshot) -> Vec<LayoutButton> {
+    let show = &snapshot.show;
+    let button = |layout: &Layout| {
+        let tally = if layout.id == show.programme.layout {
+            Tally::Programme
+        } else if layout.id == show.preview.layout {
+            Tally::Preview
+        } else {
+            Tally::Off
+        };
+        let mut missing: Vec<String> = Vec::new();
+        for slot in &layout.slots {
+            let name = role_name(tongue, &slot.role);
+            if !plays(snapshot, &slot.role) && !missing.contains(&name) {
+                missing.push(name);
+            }
+        }
+        let missing = match missing.as_slice() {
+            [] => String::new(),
+            all => tongue
+                .tr("{role} missing")
+                .replace("{role}", &all.join(", ")),
+        };
+        LayoutButton {
+            layout: layout.clone(),
+            label: name(tongue, layout_label(layout)),
+            tally,
+            missing,
+        }
+    };
+    snapshot.layouts.iter().map(button).collect()
+}
+
+/// Whether somebody with a picture plays the role.
+fn plays(snapshot: &Snapshot, role: &RoleId) -> bool {
+    let player = snapshot.show.roles.get(role).and_then(Option::as_ref);
+    let source = player.and_then(|id| snapshot.sources.iter().find(|source| source.id == *id));
+    source.is_some_and(has_picture)
+}
+
+fn has_picture(source: &SourceStatus) -> bool {
+    source.state == "live" && !source.picture.is_empty()
+}
+
+/// Every role, in the venue's order of its layouts.
+pub fn roles(tongue: Tongue, snapshot: &Snapshot) -> Vec<Role> {
+    let mut ids: Vec<&RoleId> = Vec::new();
+    let slots = snapshot.layouts.iter().flat_map(|layout| &layout.slots);
+    for id in slots
+        .map(|slot| &slot.role)
+        .chain(snapshot.show.roles.keys())
+    {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let role = |id: &RoleId| {
+        let player = snapshot.show.roles.get(id).and_then(Option::as_ref);
+        Role {
+            id: id.clone(),
+            label: role_name(tongue, id),
+            player: match player {
+                Some(player) => source_label(snapshot, player),
+                None => tongue.tr("Nobody").to_owned(),
+            },
+            live: plays(snapshot, id),
+        }
+    };
+    ids.into_iter().map(role).collect()
+}
+
+/// The name of a source for people.
+pub fn source_label(snapshot: &Snapshot, id: &SourceId) -> String {
+    let source = snapshot.sources.iter().find(|source| source.id == *id);
+    source.map_or_else(|| id.to_string(), |source| source.label.clone())
+}
+
+/// Every source, at `now` in milliseconds since 1970.
+pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
+    let roles_of = |id: &SourceId| {
+        let played = snapshot.show.roles.iter();
+        let played = played.filter(|(_, player)| player.as_ref() == Some(id));
+        let names: Vec<String> = played.map(|(role, _)| role_name(tongue, role)).collect();
+        names.join(", ")
+    };
+    let source = |source: &SourceStatus| {
+        let shown = slot_of(snapshot, &source.id);
+        let (mark, notice, words) = source_words(tongue, source, shown, now);
+        Source {
+            id: source.id.clone(),
+            label: source.label.clone(),
+            roles: roles_of(&source.id),
+            words,
+            notice,
+            tally: source.tally,
+            mark,
+            gain_db: source.gain_db,
+            mute: source.mute,
+            delay_ms: source.delay_ms,
+            has_sound: !source.sound.is_empty(),
+        }
+    };
+    snapshot.sources.iter().map(source).collect()
+}
+
+/// The slot of the programme that a source fills, where it fills one.
+fn slot_of<'a>(snapshot: &'a Snapshot, id: &SourceId) -> Option<&'a SlotStatus> {
+    let slots = &snapshot.show.programme.slots;
+    slots.iter().find(|slot| slot.source.as_ref() == Some(id))
+}
+
+/// How a source is: its mark, a few words for its picture, a sentence for its tile.
+fn source_words(
+    tongue: Tongue,
+    source: &SourceStatus,
+    shown: Option<&SlotStatus>,
+    now: u64,
+) -> (Mark, String, String) {
+    let time = span(now.saturating_sub(source.since) / 1000);
+    match source.state.as_str() {
+        "live" if source.picture.is_empty() => {
+            let words = tongue.tr("Sound only").to_owned();
+            (Mark::Good, words, source.sound.clone())
+        }
+        "live" => {
+            let mut parts = vec![source.picture.as_str()];
+            parts.extend((!source.sound.is_empty()).then_some(source.sound.as_str()));
+            (Mark::Good, String::new(), parts.join(" · "))
+        }
+        "idle" if source.connects == 0 => {
+            let words = tongue.tr("Nobody pushes yet").to_owned();
+            (Mark::Off, words.clone(), words)
+        }
+        "connecting" if source.connects == 0 => {
+            let words = tongue.tr("Connecting").to_owned();
+            (Mark::Busy, words.clone(), words)
+        }
+        _ => {
+            let on_air = shown.is_some_and(|slot| !slot.live);
+            let sentence = if on_air {
+                tongue.tr("no signal since {time}, slate shown")
+            } else {
+                tongue.tr("no signal since {time}")
+            };
+            let sentence = sentence.replace("{time}", &time);
+            (Mark::Bad, tongue.tr("No signal").to_owned(), sentence)
+        }
+    }
+}
+
+/// Every output, at `now` in milliseconds since 1970.
+pub fn outputs(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Output> {
+    let output = |output: &OutputStatus| {
+        let time = span(now.saturating_sub(output.since) / 1000);
+        let lost = tongue.trn("{count} lost", "{count} lost", output.lost_frames);
+        let since = tongue.tr("for {time}").replace("{time}", &time);
+        let (mark, state) = match output.state.as_str() {
+            "publishing" => (Mark::Good, bit_rate(tongue, output.bit_rate)),
+            "stopped" => (Mark::Off, tongue.tr("Stopped").to_owned()),
+            "connecting" => (Mark::Busy, tongue.tr("Connecting").to_owned()),
+            _ => (Mark::Bad, tongue.tr("Retrying").to_owned()),
+        };
+        let words = match mark {
+            Mark::Off => state,
+            _ => format!("{state} · {lost} · {since}"),
+        };
+        let reason = if mark == Mark::Good {
+            String::new()
+        } else {
+            tongue.say(&output.last_reason_said)
+        };
+        let parts = [output.to.as_str(), words.as_str(), reason.as_str()];
+        let detail: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Output {
+            id: output.id.clone(),
+            label: output.label.clone(),
+            detail: detail.join("\n"),
+            words,
+            mark,
+            running: output.state != "stopped",
+        }
+    };
+    snapshot.outputs.iter().map(output).collect()
+}
+
+/// Bits per second as people read them.
+fn bit_rate(tongue: Tongue, bits: u64) -> String {
+    let number = format!("{:.1}", bits as f64 / 1e6);
+    let number = match tongue {
+        Tongue::French => number.replace('.', ","),
+        Tongue::English => number,
+    };
+    tongue.tr("{rate} Mb/s").replace("{rate}", &number)
+}
+
+/// The worst fault, then the newest: what the bar says.
+pub fn worst(faults: &[Fault]) -> Option<&Fault> {
+    faults.iter().max_by_key(|fault| {
+        let severity = match fault.severity {
+            Severity::Notice => 0,
+            Severity::Warning => 1,
+            Severity::Serious => 2,
+        };
+        (severity, fault.since)
+    })
+}
+
+#[cfg(test)]
+#[path = "truth/tests.rs"]
+mod tests;

@@ -1,0 +1,172 @@
+//! What the window says of a given snapshot.
+
+use super::*;
+use serde_json::json;
+
+const EN: Tongue = Tongue::English;
+const FR: Tongue = Tongue::French;
+const NOW: u64 = 10_000_000;
+
+fn source(id: &str, state: &str, since: u64, picture: &str) -> serde_json::Value {
+    json!({
+        "id": id, "label": format!("The {id}"), "kind": "push", "state": state, "since": since,
+        "reason": "", "reason_said": {"template": ""}, "tally": "off", "picture": picture,
+        "sound": "AAC 48000 Hz stereo", "gain_db": 0.0, "mute": false, "delay_ms": 0,
+        "frames": 1, "connects": if state == "idle" { 0 } else { 1 }
+    })
+}
+
+fn output(id: &str, state: &str) -> serde_json::Value {
+    json!({
+        "id": id, "label": id, "to": "rtmp://server/live", "state": state, "since": NOW - 65_000,
+        "last_reason": "no answer", "last_reason_said": {"template": "no answer"},
+        "bit_rate": 4_512_000, "sent_frames": 10, "lost_frames": 1, "reconnects": 0
+    })
+}
+
+/// Slides and speaker, side by side on air; the camera is lost, the laptop is live.
+fn snapshot() -> Snapshot {
+    let slot = |role: &str| json!({"role": role, "x": 0.0, "y": 0.0, "width": 0.5, "height": 0.5, "fit": "contain"});
+    let layout = |id: &str, label: &str, slots: Vec<serde_json::Value>| json!({"id": id, "label": label, "background": "#101828", "slots": slots});
+    let both = vec![slot("slides"), slot("speaker")];
+    let value = json!({
+        "version": "1", "venue": "Amphi", "started": 0, "language": null,
+        "on_air_since": NOW - 3_725_000,
+        "programme": {"state": "on-air", "layout": "both", "slots": [
+            {"role": "slides", "source": "laptop", "live": true},
+            {"role": "speaker", "source": "camera", "live": false}]},
+        "preview": {"state": "prepared", "layout": "alone", "slots": []},
+        "slate": false,
+        "roles": {"slides": "laptop", "speaker": "camera", "room": null},
+        "encoding": {"state": "running", "size": "1920x1080", "framerate": "30", "encoder": "x264",
+            "encoder_reason": "", "frames": 1, "late_frames": 0, "dropped_frames": 0},
+        "layouts": [layout("both", "Slides + speaker", both),
+            layout("alone", "My own", vec![slot("slides")]), layout("slate", "Slate", vec![])],
+        "sources": [source("laptop", "live", 0, "H.264 1920x1080 30 fps"),
+            source("camera", "stalled", NOW - 12_000, ""), source("guest", "idle", 0, ""),
+            source("desk", "live", 0, "")],
+        "outputs": [output("room", "publishing"), output("far", "waiting"),
+            output("spare", "stopped")],
+        "relay": {"state": "listening", "listen": "0.0.0.0:8554", "clients": 2},
+        "desk": null, "recordings": [], "faults": []
+    });
+    match serde_json::from_value(value) {
+        Ok(snapshot) => snapshot,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_layout_says_where_it_is_and_who_is_missing_in_it() {
+    let all = layouts(EN, &snapshot());
+    let said: Vec<_> = all
+        .iter()
+        .map(|one| (one.label.as_str(), one.tally, one.missing.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("Slides + speaker", Tally::Programme, "speaker missing"),
+            ("My own", Tally::Preview, ""),
+            ("Slate", Tally::Off, ""),
+        ]
+    );
+    let french = layouts(FR, &snapshot());
+    assert_eq!(french[0].label, "Diapos + orateur");
+    assert_eq!(french[1].label, "My own", "the venue's words stay");
+    assert!(french[0].missing.contains("orateur"), "{:?}", french[0]);
+}
+
+#[test]
+fn a_source_says_in_words_why_there_is_no_picture() {
+    let all = sources(EN, &snapshot(), NOW);
+    let said: Vec<_> = all
+        .iter()
+        .map(|one| (one.mark, one.notice.as_str(), one.words.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (
+                Mark::Good,
+                "",
+                "H.264 1920x1080 30 fps · AAC 48000 Hz stereo"
+            ),
+            (Mark::Bad, "No signal", "no signal since 0:12, slate shown"),
+            (Mark::Off, "Nobody pushes yet", "Nobody pushes yet"),
+            (Mark::Good, "Sound only", "AAC 48000 Hz stereo"),
+        ]
+    );
+    assert_eq!(all[0].roles, "slides");
+    assert_eq!(all[1].roles, "speaker");
+    // Not on air: no slate is shown anywhere.
+    let mut other = snapshot();
+    other.show.programme.slots.truncate(1);
+    assert_eq!(sources(EN, &other, NOW)[1].words, "no signal since 0:12");
+}
+
+#[test]
+fn roles_come_in_the_layouts_order_with_who_plays_them() {
+    let all = roles(EN, &snapshot());
+    let said: Vec<_> = all
+        .iter()
+        .map(|one| (one.id.as_str(), one.player.as_str(), one.live))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("slides", "The laptop", true),
+            ("speaker", "The camera", false),
+            ("room", "Nobody", false),
+        ]
+    );
+}
+
+#[test]
+fn an_output_says_its_figures_and_why_it_fails() {
+    let all = outputs(EN, &snapshot(), NOW);
+    assert_eq!(all[0].words, "4.5 Mb/s · 1 lost · for 1:05");
+    assert!(all[0].running && !all[0].detail.contains("no answer"));
+    assert_eq!(all[1].words, "Retrying · 1 lost · for 1:05");
+    assert!(all[1].detail.contains("no answer"), "{}", all[1].detail);
+    assert_eq!((all[2].words.as_str(), all[2].running), ("Stopped", false));
+    let french = &outputs(FR, &snapshot(), NOW)[0].words;
+    assert_eq!(french, "4,5 Mb/s · 1 perdue · depuis 1:05");
+}
+
+#[test]
+fn what_viewers_get_is_what_is_said() {
+    let mut snapshot = snapshot();
+    assert_eq!(air(&snapshot, NOW), Air::On(3725));
+    assert_eq!(on_air_time(3725), "01:02:05");
+    assert_eq!(buses(EN, &snapshot).0.layout, "Slides + speaker");
+    snapshot.show.slate = true;
+    let (programme, preview) = buses(EN, &snapshot);
+    assert!(programme.slate && programme.layout == "Slate");
+    assert_eq!(preview.layout, "My own");
+    snapshot.on_air_since = None;
+    assert_eq!(air(&snapshot, NOW), Air::Off);
+}
+
+#[test]
+fn the_worst_fault_is_said_first_then_the_newest() {
+    let fault = |code: &str, severity: &str, since: u64| -> Fault {
+        let value = json!({
+            "scope": "programme", "code": code, "severity": severity, "happened": "", "doing": "",
+            "advice": "", "detail": "", "count": 1, "since": since,
+            "said": {"happened": {"template": ""}, "doing": {"template": ""},
+                "advice": {"template": ""}}
+        });
+        match serde_json::from_value(value) {
+            Ok(fault) => fault,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let all = [
+        fault("old", "serious", 1),
+        fault("new", "serious", 2),
+        fault("newer", "warning", 3),
+    ];
+    assert_eq!(worst(&all).map(|fault| fault.code.as_str()), Some("new"));
+    assert_eq!(worst(&[]), None);
+}
