@@ -172,6 +172,8 @@ fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
             .label(&text)
             .xalign(0.0)
             .wrap(true)
+            .width_chars(80)
+            .max_width_chars(80)
             .build();
         label.add_css_class(match (fault.over, fault.severity) {
             (true, _) => "over",
@@ -182,7 +184,7 @@ fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
     }
     gtk::ScrolledWindow::builder()
         .hscrollbar_policy(gtk::PolicyType::Never)
-        .min_content_width(560)
+        .propagate_natural_width(true)
         .min_content_height(280)
         .child(&lines)
         .build()

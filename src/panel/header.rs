@@ -80,17 +80,22 @@ impl Header {
     /// Shows whether viewers get the programme, and whether the slate is on.
     pub fn show_air(&self, tongue: Tongue, air: &Air, slate: bool) {
         let imp = self.imp();
+        let texts = [
+            tongue.tr("ON AIR"),
+            tongue.tr("SLATE ON AIR"),
+            tongue.tr("OFF AIR"),
+            tongue.tr("NO ENGINE"),
+        ];
+        // As wide as the longest of them, always: nothing beside it moves.
+        let longest = texts.iter().map(|text| text.chars().count()).max();
+        imp.air_text
+            .set_width_chars(longest.map_or(0, |count| count as i32 + 2));
         let (text, time) = match air {
-            Air::On(seconds) => (tongue.tr("ON AIR"), on_air_time(*seconds)),
-            Air::Off => (tongue.tr("OFF AIR"), "--:--:--".to_owned()),
-            Air::Unknown => (tongue.tr("NO ENGINE"), "--:--:--".to_owned()),
+            Air::On(seconds) => (texts[usize::from(slate)], on_air_time(*seconds)),
+            Air::Off => (texts[2], "--:--:--".to_owned()),
+            Air::Unknown => (texts[3], "--:--:--".to_owned()),
         };
         let on = matches!(air, Air::On(_));
-        let text = if slate && on {
-            tongue.tr("SLATE ON AIR")
-        } else {
-            text
-        };
         set_text(&imp.air_text, text);
         set_text(&imp.air_time, &time);
         set_class(&*imp.air, "is-on", on);

@@ -63,12 +63,14 @@ impl LayoutButton {
         let place = match layout.tally {
             Tally::Programme => tongue.tr("On air"),
             Tally::Preview => tongue.tr("Preview"),
+            Tally::Off if layout.behind_slate => tongue.tr("Behind the slate"),
             Tally::Off => "",
         };
         let missing = !layout.missing.is_empty();
         let mark = format!("▲ {}", layout.missing);
         set_text(&imp.state, if missing { &mark } else { place });
         set_class(self, "missing", missing);
+        set_class(self, "behind", layout.behind_slate);
         set_name(
             self,
             &tongue

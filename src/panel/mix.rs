@@ -64,7 +64,7 @@ impl Mix {
     pub fn show(&self, tongue: Tongue) {
         let imp = self.imp();
         set_text(&imp.label, tongue.tr("Programme"));
-        set_text(&imp.short_title, tongue.tr("Short term, LUFS"));
+        set_text(&imp.short_title, tongue.tr("Short term"));
         set_name(&*imp.meter, tongue.tr("Meter of the programme"));
     }
 

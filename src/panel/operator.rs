@@ -268,7 +268,7 @@ impl Operator {
 
     fn on_heard(self: &Rc<Self>, heard: Heard) {
         let mut known = self.known.borrow_mut();
-        let mut fresh = false;
+        let (mut fresh, mut stale) = (false, false);
         match heard {
             Heard::Snapshot(snapshot) => {
                 let language = snapshot.language.as_deref().and_then(Tongue::parse);
@@ -291,12 +291,17 @@ impl Operator {
                     known.state = State::Searching;
                 }
                 known.selected = None;
+                // A question about an engine that is not there.
+                stale = matches!(known.card, Some(Card::StopOutput(..)));
             }
             Heard::Refused(refused) => {
                 known.refused = Some((refused.message, Instant::now()));
             }
         }
         drop(known);
+        if stale {
+            self.show_card(None);
+        }
         self.refresh();
         if fresh {
             self.ask_later();

@@ -80,6 +80,8 @@ pub struct LayoutButton {
     pub label: String,
     /// Where it is.
     pub tally: Tally,
+    /// Whether it is the programme's, but the slate stands in for it.
+    pub behind_slate: bool,
     /// Roles without a live source, in words; empty where all is well.
     pub missing: String,
 }
@@ -247,6 +249,7 @@ pub fn layouts(tongue: Tongue, snapshot: &Snapshot) -> Vec<LayoutButton> {
         } else {
             Tally::Off
         };
+        let behind_slate = show.slate && tally == Tally::Programme;
         let mut missing: Vec<String> = Vec::new();
         for slot in &layout.slots {
             let name = role_name(tongue, &slot.role);
@@ -263,7 +266,8 @@ pub fn layouts(tongue: Tongue, snapshot: &Snapshot) -> Vec<LayoutButton> {
         LayoutButton {
             layout: layout.clone(),
             label: name(tongue, layout_label(layout)),
-            tally,
+            tally: if behind_slate { Tally::Off } else { tally },
+            behind_slate,
             missing,
         }
     };

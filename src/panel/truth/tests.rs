@@ -144,6 +144,8 @@ fn what_viewers_get_is_what_is_said() {
     let (programme, preview) = buses(EN, &snapshot);
     assert!(programme.slate && programme.layout == "Slate");
     assert_eq!(preview.layout, "My own");
+    let hidden = &layouts(EN, &snapshot)[0];
+    assert!(hidden.behind_slate && hidden.tally == Tally::Off);
     snapshot.on_air_since = None;
     assert_eq!(air(&snapshot, NOW), Air::Off);
 }
