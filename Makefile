@@ -5,7 +5,7 @@
 PACKAGES := pkg-config gcc libc6-dev \
 	libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev libgtk-4-dev libadwaita-1-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common
 
 # To test: the servers, senders and players that a venue has, what makes the footage, and what
 # checks the translations.
@@ -21,7 +21,7 @@ TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-run: deps ## build, start the engine with a demo venue, and say where to watch
+run: deps ## build, put a demo venue on air, open its window, and say where to watch
 	cargo build --release
 	@tests/tools/demo target/release/regie tests/demo/venue.toml
 

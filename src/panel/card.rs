@@ -16,7 +16,7 @@ pub enum Card {
     StopOutput(OutputId, String),
     /// Whether the show goes on without the window; whether this window started the engine.
     Close {
-        /// Then it can end it as well.
+        /// Then the show can be ended as well.
         own_engine: bool,
     },
     /// The keys.
