@@ -57,7 +57,9 @@ pub fn text_size(width: i32, height: i32) -> f64 {
 }
 
 /// Height of a monitor's caption, in text sizes.
-pub const CAPTION: f64 = 1.9;
+const CAPTION: f64 = 1.9;
+/// Width of a monitor's border, which is its tally, in text sizes.
+const BORDER: f64 = 0.22;
 
 /// Where everything lies in a window of this size with text of `em` pixels.
 pub fn places(width: i32, height: i32, em: f64, content: Content) -> Places {
@@ -89,14 +91,18 @@ pub fn places(width: i32, height: i32, em: f64, content: Content) -> Places {
     };
     let left = sound.x - gap - gap;
     let caption = px(CAPTION);
+    let border = 2 * px(BORDER);
+    let height_of =
+        |width: i32| (f64::from(width - border) / content.aspect).round() as i32 + border + caption;
     let roles_height = px(2.4);
     let least_layouts = px(5.2);
     let least_tiles = px(11.6);
     let rest = bottom - top - 3 * gap - roles_height;
     // The programme takes what height is left, or what width beside a preview of a useful size.
-    let by_height = f64::from(rest - least_layouts - least_tiles - caption) * content.aspect;
-    let programme_width = (by_height as i32).min(left * 7 / 10);
-    let programme_height = (f64::from(programme_width) / content.aspect) as i32 + caption;
+    let by_height = f64::from(rest - least_layouts - least_tiles - caption - border);
+    let by_height = (by_height * content.aspect) as i32 + border;
+    let programme_width = by_height.min(left * 7 / 10);
+    let programme_height = height_of(programme_width);
     let programme = Place {
         x: gap + left - programme_width,
         y: top,
@@ -108,7 +114,7 @@ pub fn places(width: i32, height: i32, em: f64, content: Content) -> Places {
         x: gap,
         y: top,
         width: preview_width,
-        height: (f64::from(preview_width) / content.aspect) as i32 + caption,
+        height: height_of(preview_width),
     };
     let controls_top = preview.y + preview.height + gap;
     let controls = Place {

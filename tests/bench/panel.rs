@@ -1,0 +1,202 @@
+//! `cargo bench --bench panel`: what the operator's window costs, and how soon its keys are obeyed.
+//! The real window at 1920x1080 on a display without a GPU, drawn by GTK's cairo renderer.
+//!
+//! - Processor time of the engine, 15 s without a window and 15 s with one that shows the programme,
+//!   the preview, four sources and their meters, in turns. The promise is at most 0.10 s a second
+//!   more; the bench fails beyond it. What the window itself uses is for the reader.
+//! - From the key (an X event) to the first frame of the new layout at a player of the relay, which
+//!   decodes it: for the reader.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Engine, Look, Panel, camera, free_port, seconds, slides, talk};
+use gst::prelude::*;
+
+const ROUNDS: usize = 3;
+const SPAN: Duration = seconds(15);
+/// Seconds of processor time a second.
+const PROMISE: f64 = 0.10;
+/// Of the kernel's clock, per second, as Linux tells it to everybody.
+const TICKS: f64 = 100.0;
+/// Keys pressed for the delay.
+const KEYS: usize = 100;
+
+/// Processor time of a process or a thread so far, in seconds.
+fn used(stat: &str) -> f64 {
+    let text = std::fs::read_to_string(stat).unwrap();
+    // The name may hold anything, and ends at the last parenthesis.
+    let fields: Vec<&str> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
+    let ticks: f64 = fields[11..13]
+        .iter()
+        .map(|f| f.parse::<f64>().unwrap())
+        .sum();
+    ticks / TICKS
+}
+
+/// Processor time a second of each of these, over [`SPAN`].
+fn measure<const N: usize>(stats: [&str; N]) -> [f64; N] {
+    let (before, begun) = (stats.map(used), Instant::now());
+    std::thread::sleep(SPAN);
+    let span = begun.elapsed().as_secs_f64();
+    let after = stats.map(used);
+    std::array::from_fn(|i| (after[i] - before[i]) / span)
+}
+
+/// The stat file of the engine's thread of this name.
+fn thread(engine: &Engine, name: &str) -> String {
+    let folder = format!("/proc/{}/task", engine.id());
+    let mut threads = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|t| t.unwrap().path());
+    let found = threads.find(|thread| {
+        std::fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim() == name)
+    });
+    found.unwrap().join("stat").display().to_string()
+}
+
+/// A player of the relay that knows what it shows: the brightness of the picture's middle, and when
+/// that last changed by much.
+struct Player {
+    pipeline: gst::Pipeline,
+    /// Nanoseconds since `begun`; 0 before the first change.
+    changed: Arc<AtomicU64>,
+    begun: Instant,
+}
+
+impl Player {
+    fn open(url: &str) -> Self {
+        gst::init().unwrap();
+        let line = "rtspsrc name=in latency=0 protocols=tcp ! rtph264depay ! h264parse ! \
+                    avdec_h264 max-threads=1 ! appsink name=out sync=false max-buffers=2 drop=true";
+        let pipeline = gst::parse::launch(line).unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        pipeline
+            .by_name("in")
+            .unwrap()
+            .set_property("location", url);
+        let sink = pipeline.by_name("out").unwrap();
+        let sink = sink.downcast::<gst_app::AppSink>().unwrap();
+        let (changed, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
+        let (at, mut last) = (changed.clone(), None::<u8>);
+        let on_sample = move |sink: &gst_app::AppSink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let caps = sample.caps().and_then(|caps| caps.structure(0).cloned());
+            let size = |name: &str| caps.as_ref().and_then(|s| s.get::<i32>(name).ok());
+            let (width, height) = (size("width").unwrap(), size("height").unwrap());
+            let map = sample.buffer().unwrap().map_readable().unwrap();
+            let middle = map[(height / 2 * width + width / 2) as usize];
+            if last.is_some_and(|last| last.abs_diff(middle) > 60) {
+                at.store(begun.elapsed().as_nanos() as u64, Ordering::Release);
+            }
+            last = Some(middle);
+            Ok(gst::FlowSuccess::Ok)
+        };
+        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(on_sample);
+        sink.set_callbacks(callbacks.build());
+        pipeline.set_state(gst::State::Playing).unwrap();
+        Self {
+            pipeline,
+            changed,
+            begun,
+        }
+    }
+
+    /// From `since` until the picture changed; `None` where it did not within 3 s.
+    fn wait_change(&self, since: Instant) -> Option<Duration> {
+        let from = since.duration_since(self.begun).as_nanos() as u64;
+        while since.elapsed() < seconds(3) {
+            let at = self.changed.load(Ordering::Acquire);
+            if at > from {
+                return Some(Duration::from_nanos(at - from));
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        None
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+fn main() {
+    let file = |id: &str, path: &std::path::Path, role: &str| {
+        format!(
+            "[[source]]\nid = \"{id}\"\nkind = \"file\"\npath = \"{}\"\n{role}\n",
+            path.display()
+        )
+    };
+    let relay = free_port();
+    let engine = Engine::start(&format!(
+        "[relay]\nlisten = \"127.0.0.1:{relay}\"\n{}{}{}{}",
+        file("slides", &slides(), "role = \"slides\""),
+        file("camera", &camera(), "role = \"speaker\""),
+        file("talk", &talk(), ""),
+        file("more-slides", &slides(), ""),
+    ));
+    engine.wait_status(seconds(10), "live", |status| {
+        let sources = status["sources"].as_array().unwrap();
+        sources.iter().all(|source| source["state"] == "live")
+    });
+    cost(&engine);
+    delay(&engine, &format!("rtsp://127.0.0.1:{relay}/programme"));
+}
+
+fn cost(engine: &Engine) {
+    engine.ctl(&["preview", "slides-speaker"]).assert_ok();
+    let whole = format!("/proc/{}/stat", engine.id());
+    let monitors = thread(engine, "monitors");
+    let mut added = Vec::new();
+    for round in 1..=ROUNDS {
+        let [without] = measure([&whole]);
+        let panel = Panel::open(&engine.room, Look::sized(1920, 1080));
+        panel.button("Take").wait_there();
+        std::thread::sleep(seconds(3));
+        let own = format!("/proc/{}/stat", panel.id());
+        let [with, painting, window] = measure([&whole, &monitors, &own]);
+        added.push(with - without);
+        println!(
+            "round {round}: engine {without:.3} s/s without a window, {with:.3} with one \
+             (of these {painting:.3} to paint for it); the window itself {window:.3}"
+        );
+    }
+    added.sort_by(f64::total_cmp);
+    let median = added[ROUNDS / 2];
+    println!("a window adds {median:.3} s of processor time a second to the engine");
+    assert!(median <= PROMISE, "promised: at most {PROMISE}");
+}
+
+fn delay(engine: &Engine, url: &str) {
+    // White slides in the middle, a green camera: one key swaps them.
+    engine.ctl(&["take", "slides"]).assert_ok();
+    engine.ctl(&["preview", "speaker"]).assert_ok();
+    let panel = Panel::open(&engine.room, Look::sized(1920, 1080));
+    panel.button("Take").wait_there();
+    let player = Player::open(url);
+    std::thread::sleep(seconds(3));
+    let mut took = Vec::new();
+    for n in 0..KEYS {
+        // At all phases of the frames.
+        std::thread::sleep(Duration::from_millis(400 + (n * 7) as u64 % 40));
+        let pressed = Instant::now();
+        panel.key("Return");
+        took.push(player.wait_change(pressed).expect("the picture changes"));
+    }
+    took.sort();
+    let at = |share: f64| took[((KEYS - 1) as f64 * share).round() as usize].as_millis();
+    println!(
+        "from the key to the new layout at a player: {} ms median, {} ms p99, {} ms most, of {KEYS}",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
