@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::client::{AskError, Client};
 use crate::model::{Command, Event, Refused, Reply, Request, Snapshot};
@@ -13,6 +13,8 @@ use crate::model::{Command, Event, Refused, Reply, Request, Snapshot};
 const AGAIN: Duration = Duration::from_millis(250);
 /// Figures come every second: an engine that is silent for so long does not answer.
 const SILENT: Duration = Duration::from_secs(3);
+/// A wish that could not be sent for so long is not what the operator wants any more.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What the panel hears.
 #[derive(Debug)]
@@ -30,8 +32,11 @@ pub enum Heard {
 /// The line. Dropped, its threads end when they next wake.
 #[derive(Debug)]
 pub struct Link {
-    wishes: Sender<Command>,
+    wishes: Sender<Wish>,
 }
+
+/// A command, and when the operator gave it.
+type Wish = (Instant, Command);
 
 impl Link {
     /// Starts looking for the engine behind `socket`.
@@ -52,7 +57,7 @@ impl Link {
     /// Sends a command; a refusal is heard.
     pub fn send(&self, command: Command) {
         // The thread lives as long as the panel hears.
-        let _ = self.wishes.send(command);
+        let _ = self.wishes.send((Instant::now(), command));
     }
 }
 
@@ -96,17 +101,21 @@ fn hand_over(heard: &async_channel::Sender<Heard>, what: Heard) -> Result<(), As
         .map_err(|_| AskError::Broken(std::io::ErrorKind::BrokenPipe.into()))
 }
 
-fn send(path: &Path, queue: &Receiver<Command>, heard: &async_channel::Sender<Heard>) {
+fn send(path: &Path, queue: &Receiver<Wish>, heard: &async_channel::Sender<Heard>) {
     let mut client: Option<Client> = None;
     while let Ok(first) = queue.recv() {
         let mut waiting = vec![first];
         waiting.extend(queue.try_iter());
-        for command in newest(waiting) {
-            let request = Request::Change(command);
-            let refused = match ask(path, &mut client, &request) {
-                Ok(Reply::Refused(refused)) => refused,
-                Ok(_) => continue,
-                Err(error) => Refused::new("no-engine", error.to_string()),
+        for (given, command) in newest(waiting) {
+            let refused = if given.elapsed() > LATE {
+                let message = "the engine did not answer in time; nothing was changed";
+                Refused::new("late", message)
+            } else {
+                match ask(path, &mut client, &Request::Change(command)) {
+                    Ok(Reply::Refused(refused)) => refused,
+                    Ok(_) => continue,
+                    Err(error) => Refused::new("no-engine", error.to_string()),
+                }
             };
             if heard.send_blocking(Heard::Refused(refused)).is_err() {
                 return;
@@ -115,33 +124,34 @@ fn send(path: &Path, queue: &Receiver<Command>, heard: &async_channel::Sender<He
     }
 }
 
-/// Asks on the connection there is, or on a new one when that has broken.
+/// Asks on the connection there is, or on a new one where the engine has closed that. What was sent
+/// is never sent again: it may have been carried out, and two takes are none.
 fn ask(path: &Path, client: &mut Option<Client>, request: &Request) -> Result<Reply, AskError> {
-    if let Some(known) = client {
-        match known.ask(request) {
-            Err(AskError::Broken(_)) => *client = None,
-            answer => return answer,
-        }
+    if client.as_ref().is_some_and(|known| !known.is_connected()) {
+        *client = None;
     }
-    let mut fresh = Client::connect(path)?;
-    let answer = fresh.ask(request);
-    if answer.is_ok() {
-        *client = Some(fresh);
+    let known = match client {
+        Some(known) => known,
+        None => client.insert(Client::connect(path)?),
+    };
+    let answer = known.ask(request);
+    if answer.is_err() {
+        *client = None;
     }
     answer
 }
 
 /// Leaves out what a later command of the same kind makes pointless: a fader gives many values.
-fn newest(commands: Vec<Command>) -> Vec<Command> {
+fn newest(wishes: Vec<Wish>) -> Vec<Wish> {
     let overtakes = |later: &Command, earlier: &Command| match (later, earlier) {
         (Command::Gain { source: a, .. }, Command::Gain { source: b, .. })
         | (Command::Delay { source: a, .. }, Command::Delay { source: b, .. }) => a == b,
         _ => false,
     };
-    let mut kept: Vec<Command> = Vec::new();
-    for command in commands {
-        kept.retain(|earlier| !overtakes(&command, earlier));
-        kept.push(command);
+    let mut kept: Vec<Wish> = Vec::new();
+    for wish in wishes {
+        kept.retain(|(_, earlier)| !overtakes(&wish.1, earlier));
+        kept.push(wish);
     }
     kept
 }
@@ -166,8 +176,11 @@ mod tests {
             gain("a", -3.0),
             slate.clone(),
         ];
+        let now = Instant::now();
+        let wishes = all.into_iter().map(|command| (now, command)).collect();
+        let kept: Vec<Command> = newest(wishes).into_iter().map(|(_, c)| c).collect();
         assert_eq!(
-            newest(all),
+            kept,
             [slate.clone(), gain("b", -2.0), gain("a", -3.0), slate]
         );
     }
