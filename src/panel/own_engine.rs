@@ -67,6 +67,8 @@ impl OwnEngine {
             .arg(&plan.config)
             .arg("--socket")
             .arg(socket)
+            // GLib ends a process with the session's bus, and the show outlives the session.
+            .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)

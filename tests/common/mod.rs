@@ -10,6 +10,7 @@
 mod engine;
 mod laptop;
 mod nginx;
+mod panel;
 mod picture;
 mod player;
 mod process;
@@ -22,6 +23,7 @@ mod viewer;
 pub use engine::{Engine, Watch};
 pub use laptop::{Laptop, Push};
 pub use nginx::Nginx;
+pub use panel::{Look, Node, Panel, Shot, Widget};
 pub use picture::{Colour, Picture};
 pub use player::{plays_in_gstreamer, plays_in_mpv};
 pub use process::{Process, Said};

@@ -54,6 +54,13 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// A picture of these bytes: red, green, blue, line by line.
+    #[track_caller]
+    pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Self {
+        assert_eq!(rgb.len(), width * height * 3, "no picture of {width}x{height}");
+        Self { width, height, rgb }
+    }
+
     /// The mean colour of a small patch (1/100 of the frame's width and height) around a place.
     #[track_caller]
     pub fn colour_at(&self, x: f64, y: f64) -> Colour {

@@ -1,0 +1,825 @@
+//! The operator's window as an operator has it: the real panel on a display of its own, driven by
+//! what a screen reader sees and by keys and mouse, against a real engine with real sources.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use common::{
+    Colour, Engine, Laptop, Look, Nginx, Panel, Picture, Room, Viewer, camera, free_port, seconds,
+    slides,
+};
+use serde_json::Value;
+
+/// Long enough for an engine to do what it was told, on a busy machine.
+const SOON: Duration = seconds(3);
+
+/// A room with slides, a camera and a laptop that may come, one output, and a relay.
+struct Venue {
+    relay: u16,
+    output: String,
+    language: &'static str,
+}
+
+impl Venue {
+    fn new() -> Self {
+        Self {
+            relay: free_port(),
+            output: "rtmp://127.0.0.1:1/live/out".into(),
+            language: "auto",
+        }
+    }
+
+    fn to(output: &str) -> Self {
+        Self {
+            output: output.into(),
+            ..Self::new()
+        }
+    }
+
+    fn text(&self) -> String {
+        format!(
+            r#"
+name = "Amphi A"
+language = "{}"
+[programme]
+size = "640x360"
+[relay]
+listen = "127.0.0.1:{}"
+[[source]]
+id = "slides"
+kind = "file"
+label = "Laptop"
+path = "{}"
+role = "slides"
+[[source]]
+id = "camera"
+kind = "file"
+label = "Camera"
+path = "{}"
+role = "speaker"
+[[source]]
+id = "guest"
+kind = "push"
+label = "Guest"
+[[output]]
+id = "out"
+label = "Transcoder"
+uri = "{}"
+"#,
+            self.language,
+            self.relay,
+            slides().display(),
+            camera().display(),
+            self.output
+        )
+    }
+
+    #[track_caller]
+    fn start(&self) -> Engine {
+        let engine = Engine::start(&self.text());
+        wait_live(&engine);
+        engine
+    }
+
+    /// What viewers in the room see now.
+    #[track_caller]
+    fn aired(&self) -> Picture {
+        let url = format!("rtsp://127.0.0.1:{}/programme", self.relay);
+        let mut viewer = Viewer::watch_picture(&url);
+        viewer.wait_picture(seconds(8));
+        viewer.stop().late_picture()
+    }
+}
+
+#[track_caller]
+fn wait_live(engine: &Engine) {
+    engine.wait_status(seconds(8), "the files are live", |status| {
+        status["sources"][0]["state"] == "live" && status["sources"][1]["state"] == "live"
+    });
+}
+
+#[track_caller]
+fn wait_layouts(engine: &Engine, programme: &str, preview: &str) -> Value {
+    let what = format!("{programme} on air, {preview} prepared");
+    engine.wait_status(SOON, &what, |status| {
+        status["programme"]["layout"] == programme && status["preview"]["layout"] == preview
+    })
+}
+
+#[test]
+fn a_layout_is_prepared_then_taken_by_buttons_and_seen_by_viewers() {
+    let venue = Venue::new();
+    let engine = venue.start();
+    let panel = Panel::open(&engine.room, Look::default());
+    panel.button("Layout Speaker").wait_there().press();
+    wait_layouts(&engine, "slides", "speaker");
+    panel.image("Preview").wait_description("Speaker");
+    panel.image("Programme").wait_description("Slides");
+    venue.aired().assert_colour(0.1, 0.6, Colour::SLIDE_RED);
+    panel.button("Take").press();
+    wait_layouts(&engine, "speaker", "slides");
+    panel.image("Programme").wait_description("Speaker");
+    panel.image("Preview").wait_description("Slides");
+    venue.aired().assert_colour(0.1, 0.6, Colour::CAMERA_GREEN);
+    // At once, where the operator has said so; what is prepared stays.
+    panel.button("Direct").press();
+    panel.button("Layout Slides + speaker").press();
+    wait_layouts(&engine, "slides-speaker", "slides");
+    panel.button("Direct").press();
+    panel.button("Layout Speaker").press();
+    wait_layouts(&engine, "slides-speaker", "speaker");
+    panel.button("Take by mix").press();
+    panel.button("Take").press();
+    wait_layouts(&engine, "speaker", "slides-speaker");
+    panel.button("Mix").press();
+    wait_layouts(&engine, "slides-speaker", "speaker");
+}
+
+#[test]
+fn the_keys_of_the_show_work_wherever_the_focus_is() {
+    let venue = Venue::new();
+    let engine = venue.start();
+    let panel = Panel::open(&engine.room, Look::default());
+    panel.button("Layout Speaker").wait_there();
+    panel.key("F2");
+    wait_layouts(&engine, "slides", "speaker");
+    panel.key("Return");
+    wait_layouts(&engine, "speaker", "slides");
+    panel.key("space");
+    wait_layouts(&engine, "slides", "speaker");
+    panel.key("F4");
+    panel.key("g");
+    wait_layouts(&engine, "slides-pip", "slides");
+    panel.key("Shift+F3");
+    wait_layouts(&engine, "slides-speaker", "slides");
+    panel.key("Escape");
+    engine.wait_status(SOON, "the slate", |status| status["slate"] == true);
+    panel.image("Programme").wait_description("Slate");
+    panel.label("SLATE ON AIR");
+    panel.key("Escape");
+    engine.wait_status(SOON, "no slate", |status| status["slate"] == false);
+    // Whatever has the focus, these keys are the show's.
+    for focused in ["Slate", "Output Transcoder", "Mute Camera", "Layout Slate"] {
+        let before = engine.status();
+        panel.button(focused).focus();
+        panel.key("space");
+        let (next, last) = (text(&before["preview"]), text(&before["programme"]));
+        let after = wait_layouts(&engine, &next, &last);
+        panel.key("Return");
+        wait_layouts(&engine, &last, &next);
+        assert_eq!(after["slate"], false, "{focused}");
+        assert_eq!(after["sources"][1]["mute"], false, "{focused}");
+        assert_ne!(engine.status()["outputs"][0]["state"], "stopped");
+    }
+    assert!(!panel.button("Keep it running").is_there());
+    // What has the focus is pressed with Control.
+    panel.button("Mute Camera").focus();
+    panel.key("Control_L+Return");
+    engine.wait_status(SOON, "muted", |status| status["sources"][1]["mute"] == true);
+    panel.key("h");
+    panel.label("mix to the preview").wait_there();
+    panel.key("h");
+    panel.label("mix to the preview").wait_gone();
+}
+
+fn text(bus: &Value) -> String {
+    bus["layout"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn another_source_plays_the_slides_after_two_actions() {
+    let venue = Venue::new();
+    let engine = venue.start();
+    let panel = Panel::open(&engine.room, Look::default());
+    let plays = |role: &str, source: &str| {
+        let what = format!("{source} plays {role}");
+        engine.wait_status(SOON, &what, |status| status["roles"][role] == source);
+    };
+    panel.button("Role slides").wait_description("Laptop");
+    panel.button("Role slides").press();
+    panel.label("choose a source").wait_there();
+    panel.button("Source Camera").press();
+    plays("slides", "camera");
+    panel.button("Role slides").wait_description("Camera");
+    venue.aired().assert_colour(0.1, 0.6, Colour::CAMERA_GREEN);
+    // By keys: R selects the first role, the number is the source's.
+    panel.key("r");
+    panel.label("choose a source").wait_there();
+    panel.key("1");
+    plays("slides", "slides");
+    venue.aired().assert_colour(0.1, 0.6, Colour::SLIDE_RED);
+    panel.key("r");
+    panel.key("2");
+    plays("slides", "camera");
+    // A source alone changes nothing, and the window says what is missing.
+    panel.button("Source Laptop").press();
+    panel
+        .fault_bar()
+        .wait_description("Choose a role first, then its source.");
+    assert_eq!(engine.status()["roles"]["slides"], "camera");
+}
+
+#[test]
+fn faders_mutes_and_delays_are_the_engines() {
+    let engine = Venue::new().start();
+    let panel = Panel::open(&engine.room, Look::default());
+    panel.slider("Fader of Camera").wait_there().set(-6.0);
+    engine.wait_status(SOON, "the gain", |status| {
+        status["sources"][1]["gain_db"] == -6.0
+    });
+    panel.label("−6.0 dB").wait_there();
+    panel.button("Mute Camera").press();
+    engine.wait_status(SOON, "muted", |status| status["sources"][1]["mute"] == true);
+    panel.button("Mute Camera").press();
+    engine.wait_status(SOON, "heard", |status| status["sources"][1]["mute"] == false);
+    panel.spin_button("Delay of Camera").set(120.0);
+    engine.wait_status(SOON, "the delay", |status| {
+        status["sources"][1]["delay_ms"] == 120
+    });
+    let others = engine.status();
+    assert_eq!(others["sources"][0]["gain_db"], 0.0);
+    assert_eq!(others["sources"][0]["delay_ms"], 0);
+    // What somebody else sets is shown.
+    engine.ctl(&["gain", "slides", "-12dB"]).assert_ok();
+    panel.slider("Fader of Laptop").wait_value(-12.0);
+    engine.ctl(&["delay", "slides", "40ms"]).assert_ok();
+    panel.spin_button("Delay of Laptop").wait_value(40.0);
+    engine.ctl(&["mute", "slides", "on"]).assert_ok();
+    panel
+        .button("Mute Laptop")
+        .wait(SOON, "is pressed", |node| node.has("pressed"));
+    // A level is told, where there is sound.
+    assert!(panel.meter("Meter of the programme").is_there());
+}
+
+#[test]
+fn nothing_that_happens_by_accident_stops_an_output() {
+    let server = Nginx::running();
+    let engine = Venue::to(&server.rtmp_url("live", "out")).start();
+    let panel = Panel::open(&engine.room, Look::default());
+    server.wait_publishing("live", "out", seconds(8));
+    let is = |state: &str| {
+        engine.wait_status(seconds(8), state, |status| {
+            status["outputs"][0]["state"] == state
+        });
+    };
+    let output = panel.button("Output Transcoder");
+    is("publishing");
+    output.wait_there().press();
+    panel.button("Keep it running").wait_there().press();
+    panel.button("Keep it running").wait_gone();
+    is("publishing");
+    // A short click asks as well, and Escape is a no.
+    output.click();
+    panel.button("Stop Transcoder").wait_there();
+    panel.key("Escape");
+    panel.button("Stop Transcoder").wait_gone();
+    let status = engine.status();
+    assert_eq!(status["slate"], false, "Escape was for the question");
+    assert_eq!(status["outputs"][0]["state"], "publishing");
+    // Stopped on purpose; it stays stopped.
+    output.press();
+    panel.button("Stop Transcoder").wait_there().press();
+    is("stopped");
+    output.wait_description("Stopped");
+    assert!(!server.publishing("live", "out"));
+    output.press();
+    is("publishing");
+    assert!(!panel.button("Keep it running").is_there());
+    // Held down it stops without a question, and the click that ends the hold starts nothing.
+    output.hold(Duration::from_millis(1500));
+    is("stopped");
+    output.wait_description("Stopped");
+    assert!(!panel.button("Keep it running").is_there());
+    output.click();
+    is("publishing");
+    server.wait_publishing("live", "out", seconds(8));
+}
+
+/// Names that GTK makes up where nobody has given one.
+fn is_made_up(name: &str) -> bool {
+    let class = |prefix: &str| {
+        let rest = name.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.starts_with(char::is_uppercase))
+    };
+    name.trim().is_empty() || class("Gtk") || class("Adw") || class("Regie")
+}
+
+#[test]
+fn every_control_has_a_name_of_its_own_and_gtk_complains_of_nothing() {
+    let engine = Venue::new().start();
+    for look in [
+        Look::default(),
+        Look::default().french(),
+        Look::sized(1920, 1080),
+        Look::sized(3840, 2160),
+        Look::sized(2560, 1440).scaled(2),
+    ] {
+        let panel = Panel::open(&engine.room, look.clone());
+        panel.button("Source Laptop").wait_there();
+        panel.key("h");
+        panel.key("h");
+        panel.key("l");
+        let controls = panel.controls();
+        panel.key("l");
+        // 3 sources with 5 controls each, 5 layouts, 2 roles, 1 output, and what is always there.
+        assert!(controls.len() >= 35, "{look:?}: {}", controls.len());
+        let mut seen = HashSet::new();
+        for control in &controls {
+            assert!(!is_made_up(&control.name), "{look:?}: {control:?}");
+            let key = (&control.role, &control.name);
+            assert!(seen.insert(key), "{look:?}: twice: {control:?}");
+            let [_, _, width, height] = control.extents;
+            assert!(width > 0.0 && height > 0.0, "{look:?}: {control:?}");
+        }
+        assert_eq!(panel.window_count(), 1, "{look:?}");
+        assert_eq!(panel.complaints(), [""; 0], "{look:?}");
+    }
+}
+
+#[test]
+fn a_fault_is_said_within_two_seconds_and_gone_when_cured_in_the_same_window() {
+    let mut server = Nginx::running();
+    let engine = Venue::to(&server.rtmp_url("live", "out")).start();
+    let panel = Panel::open(&engine.room, Look::default());
+    server.wait_publishing("live", "out", seconds(8));
+    let bar = panel.fault_bar();
+    bar.wait(seconds(8), "says that all is well", |bar| {
+        bar.description.trim() == "No fault."
+    });
+    server.kill();
+    let said = bar.wait(seconds(2), "names the output", |bar| {
+        bar.description.contains("Transcoder")
+    });
+    println!("a lost output is said after {said:?}");
+    panel.button("Output Transcoder").wait_description("Retrying");
+    panel.button("Show all faults").press();
+    panel.button("Hide").wait_there();
+    let told = panel.labels();
+    let told = told.iter().filter(|node| node.name.contains("  now  "));
+    assert_eq!(told.count(), 1);
+    assert_eq!(panel.window_count(), 1);
+    // The show goes on behind the list.
+    panel.key("F2");
+    wait_layouts(&engine, "slides", "speaker");
+    panel.button("Hide").press();
+    panel.button("Hide").wait_gone();
+    server.start();
+    let cured = bar.wait(seconds(12), "says that all is well", |bar| {
+        bar.description.trim() == "No fault."
+    });
+    println!("cured after {cured:?}");
+    panel.key("l");
+    panel.button("Hide").wait_there();
+    let told = panel.labels();
+    assert!(told.iter().any(|node| node.name.contains("  over  ")));
+    panel.key("l");
+    panel.button("Hide").wait_gone();
+    assert_eq!(panel.window_count(), 1);
+}
+
+#[test]
+fn a_panel_waits_for_its_engine_and_finds_it_again() {
+    let mut engine = Room::new(&Venue::new().text()).launch();
+    engine.wait_ready();
+    engine.kill9();
+    // The panel is there first.
+    let panel = Panel::open(&engine.room, Look::default());
+    panel.fault_bar().wait_description("No engine answers");
+    panel.label("NO ENGINE").wait_there();
+    assert!(!panel.button("Take").node().has("sensitive"));
+    for layout in ["speaker", "slides-speaker"] {
+        engine.restart();
+        let found = panel
+            .button("Layout Slides")
+            .wait(seconds(1), "can be pressed", |button| {
+                button.has("sensitive")
+            });
+        println!("the engine is found {found:?} after its first answer");
+        engine.ctl(&["preview", layout]).assert_ok();
+        engine.ctl(&["take"]).assert_ok();
+        let label = panel_name(layout);
+        panel.image("Programme").wait_description(label);
+        engine.kill9();
+        panel.label("NO ENGINE").wait_there();
+        panel.image("Programme").wait_description("not known");
+        for control in [
+            "Take",
+            "Slate",
+            "Layout Slides",
+            "Source Camera",
+            "Output Transcoder",
+        ] {
+            let node = panel.button(control).node();
+            assert!(!node.has("sensitive"), "{control} can be pressed");
+        }
+        assert!(!panel.slider("Fader of Camera").node().has("sensitive"));
+    }
+    // Back, it shows at once what the engine remembers.
+    engine.restart();
+    let begun = std::time::Instant::now();
+    panel
+        .image("Programme")
+        .wait_description("Slides + speaker");
+    panel.button("Take").wait(SOON, "can be pressed", |button| {
+        button.has("sensitive")
+    });
+    let took = begun.elapsed();
+    println!("the truth is shown {took:?} after the engine's first answer");
+    assert!(took < seconds(1), "{took:?}");
+    assert_eq!(panel.complaints(), [""; 0]);
+}
+
+fn panel_name(layout: &str) -> &'static str {
+    match layout {
+        "speaker" => "Speaker",
+        _ => "Slides + speaker",
+    }
+}
+
+/// Frames that were late or dropped.
+#[track_caller]
+fn lost(engine: &Engine) -> u64 {
+    let encoding = &engine.status()["encoding"];
+    encoding["late_frames"].as_u64().unwrap() + encoding["dropped_frames"].as_u64().unwrap()
+}
+
+#[test]
+fn a_panel_that_hangs_or_dies_costs_the_programme_no_frame() {
+    let relay = free_port();
+    let engine = Engine::start(&format!(
+        r#"
+[programme]
+size = "640x360"
+[relay]
+listen = "127.0.0.1:{relay}"
+[[source]]
+id = "pattern"
+kind = "test"
+role = "slides"
+"#
+    ));
+    let mut doomed = Panel::open(&engine.room, Look::default());
+    let other = Panel::open(&engine.room, Look::default());
+    doomed.button("Source pattern").wait_there();
+    other.button("Source pattern").wait_there();
+    let before = lost(&engine);
+    let mut viewer = Viewer::watch_picture(&format!("rtsp://127.0.0.1:{relay}/programme"));
+    viewer.wait_picture(seconds(8));
+    doomed.process().freeze();
+    let frozen = std::time::Instant::now();
+    other.button("Layout Speaker").press();
+    wait_layouts(&engine, "slides", "speaker");
+    while frozen.elapsed() < seconds(5) {
+        // The other panel is alive all the while.
+        other.key("F4");
+        wait_layouts(&engine, "slides", "slides-pip");
+        other.key("F2");
+        wait_layouts(&engine, "slides", "speaker");
+    }
+    doomed.process().kill9();
+    other.key("F1");
+    wait_layouts(&engine, "slides", "slides");
+    let recording = viewer.stop();
+    assert!(recording.span() > 5.0, "{} s", recording.span());
+    recording.assert_no_frame_missing(30.0);
+    recording.assert_frame_rate(30.0);
+    // The pattern moves in every frame: none is shown twice.
+    let pictures = recording.every_picture(160, 90);
+    let repeated = pictures.windows(2).filter(|pair| pair[0] == pair[1]);
+    assert_eq!(repeated.count(), 0, "pictures shown twice");
+    // A machine that compiles beside this test has a source late once or twice by itself.
+    assert!(lost(&engine) <= before + 2, "{before} to {}", lost(&engine));
+}
+
+/// All that two panels on one engine must agree about: figures that run are left out.
+fn shown(panel: &Panel) -> Vec<(String, String, String, Vec<String>)> {
+    let mut controls = panel.controls();
+    controls.retain(|control| control.role != "meter");
+    let told = controls.into_iter().map(|control| {
+        let figures = control.name.starts_with("Output");
+        let description = control.description.lines().next().unwrap_or_default();
+        let description = if figures { "" } else { description };
+        let mut states = control.states;
+        states.retain(|state| !["focused", "active"].contains(&state.as_str()));
+        let value = format!("{:?}", control.value);
+        (control.name, description.to_owned(), value, states)
+    });
+    told.collect()
+}
+
+#[test]
+fn two_panels_on_one_engine_show_the_same() {
+    let engine = Venue::new().start();
+    let one = Panel::open(&engine.room, Look::default());
+    let two = Panel::open(&engine.room, Look::sized(1600, 900));
+    one.button("Source Guest").wait_there();
+    two.button("Source Guest").wait_there();
+    let agree = |what: &str| {
+        common::wait_until(seconds(5), what, || shown(&one) == shown(&two));
+    };
+    agree("both show the same at first");
+    one.button("Layout Slides + speaker").press();
+    one.slider("Fader of Camera").set(-9.0);
+    two.button("Mute Laptop").press();
+    one.key("Escape");
+    two.button("Role speaker").press();
+    two.button("Source Guest").press();
+    engine.wait_status(SOON, "all of it", |status| {
+        status["preview"]["layout"] == "slides-speaker"
+            && status["slate"] == true
+            && status["roles"]["speaker"] == "guest"
+            && status["sources"][0]["mute"] == true
+            && status["sources"][1]["gain_db"] == -9.0
+    });
+    agree("both show what both have done");
+    two.slider("Fader of Camera").wait_value(-9.0);
+    one.image("Programme").wait_description("Slate");
+    two.image("Programme").wait_description("Slate");
+}
+
+#[test]
+fn closing_asks_in_the_window_and_a_kiosk_does_not_close() {
+    let engine = Venue::new().start();
+    let mut panel = Panel::open(&engine.room, Look::default());
+    panel.button("Source Guest").wait_there();
+    panel.ask_to_close();
+    panel.button("Leave the show running").wait_there();
+    assert_eq!(panel.window_count(), 1);
+    // It has not started this engine, so it does not offer to stop it.
+    assert!(!panel.button("Stop the show and close").is_there());
+    panel.button("Cancel").press();
+    panel.button("Cancel").wait_gone();
+    panel.key("F2");
+    wait_layouts(&engine, "slides", "speaker");
+    panel.ask_to_close();
+    panel.button("Leave the show running").wait_there().press();
+    let (ended, _) = panel.process().wait_end(SOON);
+    assert!(ended.success(), "{ended}");
+    wait_layouts(&engine, "slides", "speaker");
+
+    let kiosk = Look::default().by(&["panel", "--kiosk"]);
+    let mut kiosk = Panel::open(&engine.room, kiosk);
+    kiosk.button("Source Guest").wait_there();
+    kiosk.ask_to_close();
+    kiosk.key("Alt_L+F4");
+    // The window has seen both when it obeys the key after them.
+    kiosk.key("F3");
+    wait_layouts(&engine, "slides", "slides-speaker");
+    kiosk.image("Preview").wait_description("Slides + speaker");
+    assert!(!kiosk.button("Cancel").is_there());
+    kiosk.process().assert_running();
+}
+
+/// The engine that a panel has started by itself; ended with the test.
+struct OwnEngine<'a>(&'a Room);
+
+impl OwnEngine<'_> {
+    fn answers(&self) -> bool {
+        self.0.regie(&["ctl", "status"]).is_ok()
+    }
+
+    /// Its process: no other names this room's venue file.
+    fn id(&self) -> Option<u32> {
+        let venue = self.0.venue();
+        std::fs::read_dir("/proc").unwrap().find_map(|entry| {
+            let entry = entry.ok()?;
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            let is_own = line.contains("\0engine\0") && line.contains(venue.to_str()?);
+            is_own.then_some(id)
+        })
+    }
+}
+
+impl Drop for OwnEngine<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id() {
+            let line = format!("kill -KILL {id}");
+            let _already_gone = std::process::Command::new("sh").args(["-c", &line]).status();
+        }
+    }
+}
+
+#[test]
+fn regie_alone_starts_the_show_and_leaves_it_running_or_stops_it() {
+    let room = Room::new(&Venue::new().text());
+    let engine = OwnEngine(&room);
+    let venue = room.venue();
+    let alone = Look::default().by(&["--config", venue.to_str().unwrap()]);
+    assert!(!engine.answers());
+    let mut panel = Panel::open(&room, alone.clone());
+    panel
+        .button("Source Guest")
+        .wait_within(seconds(10))
+        .wait(SOON, "can be pressed", |button| button.has("sensitive"));
+    assert!(engine.answers());
+    panel.ask_to_close();
+    panel.button("Stop the show and close").wait_there();
+    panel.button("Leave the show running").press();
+    assert!(panel.process().wait_end(SOON).0.success());
+    drop(panel);
+    let id = engine.id();
+    assert!(id.is_some(), "the show has stopped");
+    let said = room.regie(&["ctl", "status"]);
+    let log = std::fs::read_to_string(room.state().join("engine.log")).unwrap();
+    assert!(said.is_ok(), "the show answers no more: {said:?}\n{log}");
+
+    // The next window finds the show, and may end it.
+    let mut second = Panel::open(&room, alone);
+    second.button("Source Guest").wait_within(seconds(10));
+    second.ask_to_close();
+    second.button("Stop the show and close").wait_there().press();
+    assert!(second.process().wait_end(SOON).0.success());
+    common::wait_until(seconds(5), "the show ends", || engine.id().is_none());
+    assert!(!engine.answers());
+}
+
+/// Where every control lies.
+fn places(panel: &Panel) -> Vec<(String, [f64; 4])> {
+    let controls = panel.controls().into_iter();
+    controls.map(|own| (own.name, own.extents)).collect()
+}
+
+#[test]
+fn nothing_moves_whatever_happens() {
+    let mut server = Nginx::running();
+    let venue = Venue::to(&server.rtmp_url("live", "out"));
+    let mut engine = venue.start();
+    let guest = format!("rtsp://127.0.0.1:{}/ingest/guest", venue.relay);
+    let mut laptop = Laptop::push(&camera(), &guest).tcp();
+    let panel = Panel::open(&engine.room, Look::default());
+    panel
+        .button("Source Guest")
+        .wait(seconds(8), "is live", |tile| tile.description.contains("H.264"));
+    panel.button("Output Transcoder").wait_description("Mb/s");
+    let before = places(&panel);
+    assert!(before.len() > 30);
+    let stayed = |what: &str| {
+        let moved: Vec<_> = before
+            .iter()
+            .zip(places(&panel))
+            .filter(|(a, b)| *a != b)
+            .collect();
+        assert!(moved.is_empty(), "{what}: moved: {moved:?}");
+    };
+    laptop.kill();
+    panel
+        .button("Source Guest")
+        .wait(seconds(8), "is lost", |tile| {
+            tile.description.contains("no signal")
+        });
+    stayed("a source lost");
+    server.kill();
+    panel.button("Output Transcoder").wait_description("Retrying");
+    panel.fault_bar().wait_description("Transcoder");
+    stayed("an output failing");
+    panel.button("Slate").press();
+    panel.image("Programme").wait_description("Slate");
+    stayed("the slate");
+    panel.button("Role slides").press();
+    panel.label("choose a source").wait_there();
+    stayed("a role selected");
+    panel.key("h");
+    panel.label("mix to the preview").wait_there();
+    let behind = places(&panel);
+    let behind: Vec<_> = behind.iter().filter(|own| own.0 != "Hide").collect();
+    assert_eq!(behind, before.iter().collect::<Vec<_>>(), "a card");
+    panel.key("h");
+    panel.label("mix to the preview").wait_gone();
+    engine.kill9();
+    panel.label("NO ENGINE").wait_there();
+    stayed("the engine lost");
+    assert_eq!(panel.complaints(), [""; 0]);
+}
+
+/// The stylesheet's colours of the tally.
+const RED: Colour = Colour(0xFF, 0x4D, 0x4F);
+const GREEN: Colour = Colour(0x35, 0xC2, 0x7C);
+const AMBER: Colour = Colour(0xF5, 0xA8, 0x3B);
+
+/// What a picture of the panel is looked at for.
+struct Scene<'a> {
+    panel: &'a Panel,
+    name: String,
+    words: &'a Words,
+}
+
+/// Names in the operator's language.
+struct Words {
+    code: &'static str,
+    programme: &'static str,
+    preview: &'static str,
+    output: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    code: "en",
+    programme: "Programme",
+    preview: "Preview",
+    output: "Output Transcoder",
+};
+
+const FRENCH: Words = Words {
+    code: "fr",
+    programme: "Antenne",
+    preview: "Préparé",
+    output: "Sortie Transcoder",
+};
+
+impl Scene<'_> {
+    /// Takes pictures until one is as it should be: what is drawn follows what is said.
+    #[track_caller]
+    fn shoot(&self, is_right: impl Fn(&common::Shot) -> Result<(), String>) {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(format!("{}.png", self.name));
+        let mut wrong = String::new();
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < SOON {
+            match is_right(&self.panel.picture(Some(&file))) {
+                Ok(()) => return,
+                Err(what) => wrong = what,
+            }
+        }
+        panic!("{}: {wrong}; see {}", self.name, file.display());
+    }
+
+    /// The slides are on air, the camera is prepared, and both are so marked.
+    fn is_on_air(&self, shot: &common::Shot) -> Result<(), String> {
+        let panel = self.panel;
+        let programme = panel.image(self.words.programme).node();
+        let preview = panel.image(self.words.preview).node();
+        shot.colour_is(&programme, (0.1, 0.6), Colour::SLIDE_RED)?;
+        shot.colour_is(&programme, (0.9, 0.9), Colour::SLIDE_WHITE)?;
+        shot.colour_is(&programme, (0.9, 0.07), Colour::SLIDE_TITLE)?;
+        shot.colour_is(&preview, (0.5, 0.3), Colour::CAMERA_GREEN)?;
+        shot.border_is(&programme, RED)?;
+        shot.border_is(&preview, GREEN)?;
+        let tile = panel.button("Source Laptop").node();
+        shot.border_is(&tile, RED)?;
+        shot.colour_is(&tile, (0.36, 0.5), Colour::SLIDE_RED)?;
+        let tile = panel.button("Source Camera").node();
+        shot.border_is(&tile, GREEN)?;
+        shot.colour_is(&tile, (0.5, 0.3), Colour::CAMERA_GREEN)
+    }
+}
+
+#[test]
+fn pictures_of_the_panel_show_what_is_so_in_both_languages() {
+    for (words, language) in [(&ENGLISH, "en"), (&FRENCH, "fr")] {
+        let mut server = Nginx::running();
+        let venue = Venue {
+            language,
+            ..Venue::to(&server.rtmp_url("live", "out"))
+        };
+        let engine = venue.start();
+        engine.ctl(&["preview", "speaker"]).assert_ok();
+        let guest = format!("rtsp://127.0.0.1:{}/ingest/guest", venue.relay);
+        let panels = [(1280, 720), (1920, 1080)]
+            .map(|(width, height)| Panel::open(&engine.room, Look::sized(width, height)));
+        let scenes = |what: &str| {
+            panels.each_ref().map(|panel| Scene {
+                panel,
+                name: format!("{what}-{}-{}", words.code, panel.height()),
+                words,
+            })
+        };
+        let mut laptop = Laptop::push(&camera(), &guest).tcp();
+        for scene in scenes("live") {
+            let tile = scene.panel.button("Source Guest");
+            tile.wait_there();
+            tile.wait(seconds(8), "is live", |tile| tile.description.contains("H.264"));
+            let output = scene.panel.button(words.output);
+            output.wait(seconds(8), "publishes", |own| own.description.contains("Mb/s"));
+            scene.shoot(|shot| {
+                scene.is_on_air(shot)?;
+                shot.colour_is(&tile.node(), (0.5, 0.3), Colour::CAMERA_GREEN)
+            });
+        }
+        laptop.kill();
+        for scene in scenes("source-lost") {
+            let tile = scene.panel.button("Source Guest");
+            tile.wait(seconds(8), "is lost", |tile| !tile.description.contains("H.264"));
+            scene.shoot(|shot| {
+                scene.is_on_air(shot)?;
+                let tile = tile.node();
+                shot.colour_is(&tile, (0.5, 0.15), Colour::BLACK)?;
+                shot.border_is(&tile, AMBER)
+            });
+        }
+        server.kill();
+        for scene in scenes("output-failing") {
+            let output = scene.panel.button(words.output);
+            output.wait(seconds(8), "fails", |own| !own.description.contains("Mb/s"));
+            scene.shoot(|shot| {
+                scene.is_on_air(shot)?;
+                shot.border_is(&output.node(), AMBER)
+            });
+        }
+    }
+}
