@@ -117,7 +117,10 @@ impl Panel {
         let mut command = Command::new("/usr/libexec/at-spi-bus-launcher");
         surround(command.arg("--launch-immediately"));
         let log = std::fs::File::create(path.join("accessibility.log")).expect("a log file");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
         let accessibility = Accessibility(command.spawn().expect("at-spi-bus-launcher starts"));
         wait_for_accessibility(&address);
         let arguments: Vec<&str> = look.arguments.iter().map(String::as_str).collect();
@@ -268,7 +271,16 @@ impl Panel {
         let (width, height) = self.look.size;
         let size = format!("{width}x{height}");
         let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-v", "error", "-y", "-f", "x11grab", "-draw_mouse", "0"]);
+        command.args([
+            "-nostdin",
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "x11grab",
+            "-draw_mouse",
+            "0",
+        ]);
         command.args(["-video_size", &size, "-i", &self.display]);
         command.args(["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
         if let Some(file) = file {
@@ -409,7 +421,8 @@ impl Widget<'_> {
         });
     }
 
-    /// Does what a click does, as a screen reader asks for it.
+    /// Does what a click does, as a screen reader asks for it: GTK's buttons are then seen to be
+    /// pressed, and do it a quarter of a second later.
     #[track_caller]
     pub fn press(&self) {
         self.node();
