@@ -7,6 +7,7 @@
 // Each test crate includes this module whole and uses the part that it needs.
 #![allow(dead_code, unused_imports)]
 
+mod driver;
 mod engine;
 mod laptop;
 mod nginx;
@@ -16,22 +17,26 @@ mod player;
 mod process;
 mod recording;
 mod room;
+mod shot;
 mod sound;
 mod track;
 mod viewer;
+mod widget;
 
 pub use engine::{Engine, Watch};
 pub use laptop::{Laptop, Push};
 pub use nginx::Nginx;
-pub use panel::{Look, Node, Panel, Shot, Widget};
+pub use panel::{Look, Panel};
 pub use picture::{Colour, Picture};
 pub use player::{plays_in_gstreamer, plays_in_mpv};
 pub use process::{Process, Said};
 pub use recording::Recording;
 pub use room::Room;
+pub use shot::Shot;
 pub use sound::Sound;
 pub use track::{Packet, Track};
 pub use viewer::Viewer;
+pub use widget::{Node, Widget};
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

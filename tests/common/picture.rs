@@ -57,7 +57,11 @@ impl Picture {
     /// A picture of these bytes: red, green, blue, line by line.
     #[track_caller]
     pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Self {
-        assert_eq!(rgb.len(), width * height * 3, "no picture of {width}x{height}");
+        assert_eq!(
+            rgb.len(),
+            width * height * 3,
+            "no picture of {width}x{height}"
+        );
         Self { width, height, rgb }
     }
 
