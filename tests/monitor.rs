@@ -303,6 +303,32 @@ fn bad_requests_are_refused_in_words() {
     assert!(nowhere.to_string().contains("no engine answers"));
 }
 
+/// How long the thread that paints monitors has run on a processor, in hundredths of a second.
+fn painting(engine: &Engine) -> u64 {
+    let tasks = format!("/proc/{}/task", engine.id());
+    let stats = std::fs::read_dir(tasks).unwrap().map(|task| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+        // A thread may end meanwhile.
+        stat.unwrap_or_default()
+    });
+    let of_monitors = stats.filter(|stat| stat.contains("(monitors)"));
+    let stat = of_monitors.last().expect("a thread that paints");
+    // Of a process in user code, and in the system's: fields 14 and 15, after the name.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum()
+}
+
+/// What painting costs in this time.
+fn painting_for(engine: &Engine, time: Duration) -> u64 {
+    let before = painting(engine);
+    std::thread::sleep(time);
+    painting(engine) - before
+}
+
 /// A panel of its own process, which looks at its views for ever; every language can be one.
 fn foreign_panel(room: &Room) -> Process {
     let script = r#"
@@ -313,7 +339,10 @@ views = [{"of": of, "width": 640, "height": 360, "rate": 30} for of in ("program
 wire.sendall(json.dumps({"request": "monitor", "views": views}).encode() + b"\n")
 line, memory, _, _ = socket.recv_fds(wire, 100, 1)
 print(line.decode(), os.pread(memory[0], 8, 0).decode(), flush=True)
+looks = 0
 while True:
+    looks += 1
+    os.pwrite(memory[0], looks.to_bytes(8, "little"), 24)
     os.pread(memory[0], 1 << 20, 0)
     time.sleep(0.01)
 "#;
@@ -324,6 +353,24 @@ while True:
         panel.log().contains("regiemon")
     });
     panel
+}
+
+#[test]
+fn panels_that_are_stopped_cost_nothing() {
+    let engine = start();
+    engine.ctl(&["take", "both"]).assert_ok();
+    engine.ctl(&["preview", "slides"]).assert_ok();
+    let mut panels = [foreign_panel(&engine.room), foreign_panel(&engine.room)];
+    let looked_at = painting_for(&engine, seconds(4));
+    panels.iter_mut().for_each(Process::freeze);
+    std::thread::sleep(seconds(3));
+    let stopped = painting_for(&engine, seconds(4));
+    panels.iter_mut().for_each(Process::thaw);
+    std::thread::sleep(Duration::from_millis(300));
+    let again = painting_for(&engine, seconds(4));
+    let said = format!("{looked_at}, {stopped} while stopped, {again} after");
+    assert!(looked_at >= 8 && again >= 8, "{said}");
+    assert!(stopped * 4 <= looked_at.min(again), "{said}");
 }
 
 #[test]

@@ -6,6 +6,9 @@
 //!                                 {"of":{"source":"laptop"},"width":320,"height":180,"rate":8}]}
 //! < {"reply":"monitor"}        with the memory's descriptor on its first byte
 //! ```
+//!
+//! Whoever has the memory counts its looks in it, as [`crate::monitor::memory`] says: views that
+//! nobody has looked at for 2 s are not painted until somebody does. Levels always are.
 
 use std::ops::RangeInclusive;
 

@@ -147,6 +147,63 @@ fn the_programme_is_what_the_picture_thread_offers_while_somebody_watches() {
 }
 
 #[test]
+fn what_nobody_looks_at_is_not_painted_until_somebody_does() {
+    gst::init().unwrap();
+    let source = Arc::new(Pictures::default());
+    source.set_still(flat(100));
+    let subjects = vec![Subject::Source(source.clone()), Subject::Programme];
+    let room = Room::new(subjects, scene(&[]));
+    room.wait_luma(0, (0.5, 0.5), 100);
+    // It hangs: the programme's frames are not even copied for it any more.
+    let begun = Instant::now();
+    while room.window.is_open() {
+        assert!(begun.elapsed() < UNSEEN + Duration::from_secs(3));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(begun.elapsed() > UNSEEN - Duration::from_millis(200));
+    source.set_still(flat(150));
+    std::thread::sleep(Duration::from_millis(200));
+    let mut pixels = Vec::new();
+    let mut levels = Vec::new();
+    let known = room.lent.levels(0, &mut levels).unwrap().unwrap();
+    room.lent.picture(0, 0, &mut pixels).unwrap();
+    assert_eq!(pixels[0], 100, "painted for nobody");
+    // That was a look, and the next picture comes at once; the levels never stopped.
+    let begun = Instant::now();
+    room.wait_luma(0, (0.5, 0.5), 150);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{begun:?}");
+    let later = room.lent.levels(0, &mut levels).unwrap().unwrap();
+    assert!(known > 40 && later > known, "{known} to {later}");
+}
+
+#[test]
+fn a_programme_that_is_looked_at_again_is_not_black_meanwhile() {
+    gst::init().unwrap();
+    let room = Room::new(vec![Subject::Programme], scene(&[]));
+    let begun = Instant::now();
+    while !room.window.is_open() {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    room.window.offer(flat(150));
+    room.wait_luma(0, (0.5, 0.5), 150);
+    while room.window.is_open() {
+        assert!(begun.elapsed() < Duration::from_secs(9));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let before = room.newest(0);
+    while !room.window.is_open() {
+        room.newest(0);
+        assert!(begun.elapsed() < Duration::from_secs(12));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(room.newest(0), before, "something else was painted");
+    room.window.offer(flat(90));
+    room.wait_luma(0, (0.5, 0.5), 90);
+}
+
+#[test]
 fn the_preview_is_composed_at_the_size_of_the_view() {
     gst::init().unwrap();
     let (one, two) = (Arc::<Pictures>::default(), Arc::<Pictures>::default());
