@@ -294,6 +294,15 @@ fn bad_requests_are_refused_in_words() {
         );
     }
     assert_eq!(ask(json!([one(320, 180, 8)])), json!({"reply": "monitor"}));
+    // The memory came with that line, and was not taken.
+    assert_eq!(
+        ask(json!([one(320, 180, 8)])),
+        json!({
+            "reply": "refused",
+            "code": "slow",
+            "message": "the views asked for before have not been fetched yet"
+        })
+    );
     let refused = Reader::open(&engine.room.socket(), &[source("balcony")]).unwrap_err();
     assert_eq!(
         refused.to_string(),
@@ -379,7 +388,7 @@ fn a_panel_that_stalls_hangs_or_dies_is_nobody_elses_trouble() {
     engine.ctl(&["take", "both"]).assert_ok();
     let files = open_files(&engine);
     let mut good = open(&engine, &[view(View::Programme), source("camera")]);
-    // One never reads what it has asked for, and asks again and again.
+    // One never reads what it has asked for, and asks again and again: one memory waits for it.
     let mut lazy = UnixStream::connect(engine.room.socket()).unwrap();
     let views =
         json!({"request": "monitor", "views": [view(View::Programme), view(View::Preview)]});
@@ -398,6 +407,12 @@ fn a_panel_that_stalls_hangs_or_dies_is_nobody_elses_trouble() {
     assert!(lost(&engine) <= before + 2, "{before} to {}", lost(&engine));
     frozen.thaw();
     drop(frozen);
+    lazy.set_read_timeout(Some(seconds(5))).unwrap();
+    let answers: Vec<Value> = (BufReader::new(&lazy).lines().take(40))
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    let refused = answers.iter().filter(|answer| answer["code"] == "slow");
+    assert_eq!((answers.len(), refused.count()), (40, 39));
     drop(lazy);
     assert!(good.is_connected());
     drop(good);

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::model::{Refused, SourceId, View, ViewRequest};
-use crate::monitor::memory::OwnMemory;
+use crate::monitor::memory::{Looks, OwnMemory};
 use crate::venue::ProgrammeConfig;
 
 use painter::{Job, Painter, Subject, Watch};
@@ -45,6 +45,14 @@ pub struct Monitors {
 pub struct Watching {
     number: u64,
     orders: Sender<Order>,
+    looks: Looks,
+}
+
+impl Watching {
+    /// Whether the reader has got the memory.
+    pub fn is_fetched(&self) -> bool {
+        self.looks.count().is_ok_and(|count| count > 0)
+    }
 }
 
 impl Drop for Watching {
@@ -106,6 +114,7 @@ impl Monitors {
         let levels = self.sources.len() as u32 + 1;
         let memory = OwnMemory::create(views, levels).map_err(unavailable)?;
         let descriptor = memory.descriptor().map_err(unavailable)?;
+        let looks = memory.looks();
         let jobs = views.iter().filter_map(|view| {
             let subject = match &view.of {
                 View::Programme => Subject::Programme,
@@ -121,6 +130,7 @@ impl Monitors {
         let watching = Watching {
             number: self.watched,
             orders: self.orders.clone(),
+            looks,
         };
         Ok((watching, descriptor))
     }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Whoever has the memory counts its looks in it, as [`crate::monitor::memory`] says: views that
-//! nobody has looked at for 2 s are not painted until somebody does. Levels always are.
+//! nobody has looked at for 2 s are not painted until somebody does. Levels are written all the
+//! same. Before its first look, a connection may not ask for other views.
 
 use std::ops::RangeInclusive;
 
