@@ -248,6 +248,33 @@ fn meters_show_what_a_source_sends_and_what_is_aired() {
 }
 
 #[test]
+fn levels_that_grow_old_are_told_from_a_silence() {
+    let engine = start();
+    let mut panel = open(&engine, &[]);
+    let signal = |name: &str| {
+        let line = format!("kill -{name} {}", engine.id());
+        let status = Command::new("sh").args(["-c", &line]).status().unwrap();
+        assert!(status.success());
+    };
+    let age = |panel: &mut Reader| {
+        panel.levels().unwrap();
+        panel.age()
+    };
+    wait_until(seconds(2), "levels", || age(&mut panel) < seconds(1));
+    let begun = Instant::now();
+    while begun.elapsed() < seconds(2) {
+        assert!(age(&mut panel) < Duration::from_millis(900));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The engine hangs; its connections do not show that.
+    signal("STOP");
+    wait_until(seconds(3), "old age", || age(&mut panel) > seconds(1));
+    assert!(panel.is_connected());
+    signal("CONT");
+    wait_until(seconds(3), "levels again", || age(&mut panel) < seconds(1));
+}
+
+#[test]
 fn bad_requests_are_refused_in_words() {
     let engine = start();
     let stream = UnixStream::connect(engine.room.socket()).unwrap();

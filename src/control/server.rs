@@ -209,7 +209,7 @@ fn read(stream: UnixStream, lines: &SyncSender<Line>, cut: &Arc<Cut>, notes: &No
                 ))
             }
             Ok(Request::Monitor(views)) => {
-                match ask(notes, |done| Note::Monitor(views, done)).flatten() {
+                match ask(notes, |done| Note::Monitor(views, cut.clone(), done)).flatten() {
                     Ok((views, memory)) => {
                         watching = Some(views);
                         if !lend(lines, memory) {

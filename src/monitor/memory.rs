@@ -258,6 +258,11 @@ impl LentMemory {
         Ok(newest)
     }
 
+    /// The number of the newest levels. Not a look.
+    pub fn newest_levels(&self) -> io::Result<u64> {
+        get(&self.file, self.plan.levels.at)
+    }
+
     /// The newest picture of a view into `into`, where it is newer than number `after`. Without an
     /// answer, `into` holds rubbish.
     pub fn picture(&self, view: usize, after: u64, into: &mut Vec<u8>) -> io::Result<Option<u64>> {

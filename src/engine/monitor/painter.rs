@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::engine::canvas::{Easel, Painted};
 use crate::engine::encoder::frame_info;
 use crate::engine::meter::Board;
+use crate::engine::note::Cut;
 use crate::engine::pictures::{Picture, Pictures};
 use crate::engine::programme::{Scene, SceneSlot};
 use crate::engine::window::Window;
@@ -72,7 +73,8 @@ impl Job {
     }
 }
 
-/// The views of one connection.
+/// The views of one connection. Dropped before its reader has left, it cuts that connection: a panel
+/// must not take pictures that stand still for what is so.
 pub(super) struct Watch {
     jobs: Vec<Job>,
     memory: OwnMemory,
@@ -83,11 +85,21 @@ pub(super) struct Watch {
     looked_at: Instant,
     /// Whether anybody looks.
     is_seen: bool,
+    /// `None`: nobody waits for it any more.
+    cut: Option<Arc<Cut>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(cut) = &self.cut {
+            (cut.0)();
+        }
+    }
 }
 
 impl Watch {
-    /// Views that appear in `memory`, in its order.
-    pub(super) fn new(jobs: Vec<Job>, memory: OwnMemory) -> Self {
+    /// Views that appear in `memory`, in its order, for the connection that `cut` cuts.
+    pub(super) fn new(jobs: Vec<Job>, memory: OwnMemory, cut: Arc<Cut>) -> Self {
         let now = Instant::now();
         Self {
             jobs,
@@ -97,7 +109,13 @@ impl Watch {
             looked: 0,
             looked_at: now,
             is_seen: true,
+            cut: Some(cut),
         }
+    }
+
+    /// Its reader has left.
+    fn end(mut self) {
+        self.cut = None;
     }
 
     fn next(&self) -> Instant {
@@ -173,9 +191,11 @@ impl Painter {
         while let Ok(order) = self.wait() {
             match order {
                 Some(Order::Watch(number, watch)) => self.watches.push((number, watch)),
-                Some(Order::Leave(number)) => self.watches.retain(|(own, _)| *own != number),
+                Some(Order::Leave(number)) => self.leave(number),
                 Some(Order::Prepare(scene)) => self.stage.preview = scene,
                 Some(Order::Stop) => break,
+                #[cfg(test)]
+                Some(Order::Panic) => panic!("asked for"),
                 None => {}
             }
             let now = Instant::now();
@@ -187,7 +207,16 @@ impl Painter {
             self.stage.window.set_open(open);
             self.paint();
         }
-        self.stage.window.set_open(false);
+        // Readers hear of the engine's end as everybody does.
+        for (_, watch) in self.watches.drain(..) {
+            watch.end();
+        }
+    }
+
+    fn leave(&mut self, number: u64) {
+        for (_, watch) in self.watches.extract_if(.., |(own, _)| *own == number) {
+            watch.end();
+        }
     }
 
     /// The next order, or nothing when something is due; an error when nobody gives orders any more.
@@ -212,6 +241,12 @@ impl Painter {
             }
             written.is_ok()
         });
+    }
+}
+
+impl Drop for Painter {
+    fn drop(&mut self) {
+        self.stage.window.set_open(false);
     }
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
@@ -56,10 +57,17 @@ struct Room {
     window: Arc<Window>,
     lent: LentMemory,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// Whether the connection has been cut.
+    cut: Arc<AtomicBool>,
 }
 
 impl Room {
     fn new(subjects: Vec<Subject>, preview: Scene) -> Self {
+        Self::with_levels(subjects, preview, 1)
+    }
+
+    /// Memory for so many levels: there is one, and more are not written.
+    fn with_levels(subjects: Vec<Subject>, preview: Scene, levels: u32) -> Self {
         let views: Vec<_> = (subjects.iter())
             .map(|_| ViewRequest {
                 of: View::Preview,
@@ -68,10 +76,14 @@ impl Room {
                 rate: 50,
             })
             .collect();
-        let memory = OwnMemory::create(&views, 1).unwrap();
+        let memory = OwnMemory::create(&views, levels).unwrap();
         let lent = LentMemory::adopt(memory.descriptor().unwrap(), &views).unwrap();
         let jobs = subjects.into_iter().zip(&views);
-        let watch = Watch::new(jobs.map(|(of, view)| Job::new(of, view)).collect(), memory);
+        let jobs = jobs.map(|(of, view)| Job::new(of, view)).collect();
+        let cut = Arc::new(AtomicBool::new(false));
+        let flag = cut.clone();
+        let on_cut = Cut(Box::new(move || flag.store(true, Ordering::Relaxed)));
+        let watch = Watch::new(jobs, memory, Arc::new(on_cut));
         let (orders, queue) = channel();
         let window = Arc::<Window>::default();
         let board = Meters::new(0).board();
@@ -83,6 +95,7 @@ impl Room {
             window,
             lent,
             thread: Some(thread),
+            cut,
         }
     }
 
@@ -144,6 +157,28 @@ fn the_programme_is_what_the_picture_thread_offers_while_somebody_watches() {
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(room.window.newest().is_none());
+}
+
+#[test]
+fn a_watch_that_is_given_up_cuts_its_connection_and_one_that_is_left_does_not() {
+    gst::init().unwrap();
+    let is_cut = |room: &Room| {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(500) {
+            if room.cut.load(Ordering::Relaxed) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        false
+    };
+    let good = Room::new(vec![Subject::Programme], scene(&[]));
+    assert!(!is_cut(&good));
+    good.orders.send(Order::Leave(1)).unwrap();
+    assert!(!is_cut(&good));
+    let cut = Room::new(vec![], scene(&[])).cut.clone();
+    assert!(!cut.load(Ordering::Relaxed), "the engine only ended");
+    assert!(is_cut(&Room::with_levels(vec![], scene(&[]), 2)));
 }
 
 #[test]
