@@ -295,7 +295,7 @@ fn next(due: Instant, period: Duration, now: Instant) -> Instant {
 
 impl Stage {
     /// Sets what a view of this size shows, and answers its background; `None`: that is not known
-    /// at the moment, and the view keeps what it has. At first there is always an answer.
+    /// at the moment, and the view keeps what it has.
     fn set(&mut self, subject: &Subject, size: FrameSize, first: bool) -> Option<Colour> {
         self.painted.clear();
         let whole = PixelRect {
@@ -310,12 +310,13 @@ impl Stage {
                 None if !first => return None,
                 newest => newest,
             },
-            Subject::Source(pictures) => pictures.current(),
+            Subject::Source(pictures) => pictures.current().ok()?,
             Subject::Preview => {
                 let frame = whole.contain(self.size.width.into(), self.size.height.into());
                 let slots = self.preview.slots.iter();
-                self.painted
-                    .extend(slots.map(|slot| prepared(slot, self.size, frame)));
+                for slot in slots {
+                    self.painted.push(prepared(slot, self.size, frame)?);
+                }
                 return Some(self.preview.background);
             }
         };
@@ -329,10 +330,14 @@ impl Stage {
     }
 }
 
-/// What a slot of the preview shows; `size` is the programme's, `frame` where it lies in the view.
-fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Painted {
-    let live: Option<Picture> = slot.pictures.as_ref().and_then(|source| source.current());
-    Painted {
+/// What a slot of the preview shows, where that is known at the moment; `size` is the programme's,
+/// `frame` where it lies in the view.
+fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Option<Painted> {
+    let live: Option<Picture> = match &slot.pictures {
+        Some(source) => source.current().ok()?,
+        None => None,
+    };
+    Some(Painted {
         rect: scaled(slot.rect, size, frame),
         fit: if live.is_some() {
             slot.fit
@@ -341,7 +346,7 @@ fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Painted {
         },
         crop: None,
         picture: live.or_else(|| slot.slate.picture().cloned()),
-    }
+    })
 }
 
 /// A rectangle of the programme, in a smaller picture of it.
