@@ -215,6 +215,7 @@ impl Actor {
             reason: reason.to_string(),
             reason_said: reason,
             tally,
+            has_picture: source.has_picture(),
             picture,
             sound,
             gain_db: setting.map_or(0.0, |setting| setting.gain.db()),
