@@ -67,6 +67,10 @@ fn a_picture_that_stops_while_the_sound_goes_on_is_said_and_over_when_it_is_back
         source(status, "laptop")["has_picture"] == true
     });
     assert!(!fault(&status));
+    let said = &engine.wait_status(seconds(3), "one client", |status| {
+        status["relay"]["clients"] == 1
+    })["relay"];
+    assert_eq!(said["players"], 0, "it pushes");
     let status = engine.wait_status(seconds(15), "the fault", |status| fault(status));
     let own = source(&status, "laptop");
     assert_eq!(

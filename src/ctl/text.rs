@@ -34,8 +34,8 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "  relay     {} on {}, {} clients",
-        s.relay.state, s.relay.listen, s.relay.clients
+        "  relay     {} on {}, {} clients, {} of them play",
+        s.relay.state, s.relay.listen, s.relay.clients, s.relay.players
     )?;
     let layouts: Vec<&str> = s.layouts.iter().map(|layout| layout.id.as_str()).collect();
     writeln!(text, "  layouts   {}", layouts.join(", "))?;

@@ -189,6 +189,9 @@ pub struct RelayStatus {
     pub listen: String,
     /// Connections, of players and of laptops.
     pub clients: u64,
+    /// Of these, those that play.
+    #[serde(default)]
+    pub players: u64,
 }
 
 impl Snapshot {
