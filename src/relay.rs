@@ -56,6 +56,7 @@ pub struct Playable {
 pub struct Relay {
     stop: Arc<AtomicBool>,
     clients: Arc<AtomicU64>,
+    players: Arc<AtomicU64>,
     context: glib::MainContext,
     thread: Option<JoinHandle<()>>,
 }
@@ -72,6 +73,7 @@ impl Relay {
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = Arc::new(AtomicU64::new(0));
+        let players = Arc::new(AtomicU64::new(0));
         let context = glib::MainContext::new();
         let server = Server {
             listen,
@@ -80,6 +82,7 @@ impl Relay {
             timebase,
             notes,
             clients: clients.clone(),
+            players: players.clone(),
             stop: stop.clone(),
         };
         let own = context.clone();
@@ -89,6 +92,7 @@ impl Relay {
         Ok(Self {
             stop,
             clients,
+            players,
             context,
             thread: Some(thread),
         })
@@ -97,6 +101,11 @@ impl Relay {
     /// Connections now, of players and of publishers.
     pub fn clients(&self) -> u64 {
         self.clients.load(Ordering::Relaxed)
+    }
+
+    /// Of these, those that play.
+    pub fn players(&self) -> u64 {
+        self.players.load(Ordering::Relaxed)
     }
 }
 
@@ -118,6 +127,7 @@ struct Server {
     timebase: Timebase,
     notes: Notes,
     clients: Arc<AtomicU64>,
+    players: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
@@ -171,6 +181,7 @@ impl Server {
         }
         server.set_mount_points(Some(&mounts));
         let clients = self.clients.clone();
+        let players = self.players.clone();
         let mounted: Arc<[Playable]> = self.playable.clone().into();
         server.connect_client_connected(move |_, client| {
             clients.fetch_add(1, Ordering::Relaxed);
@@ -178,6 +189,7 @@ impl Server {
             client.connect_closed(move |_| {
                 count.fetch_sub(1, Ordering::Relaxed);
             });
+            count_player(client, &players);
             doors.watch(client);
             // A mount is built of what flows; while nothing does it is not there.
             let described = mounted.clone();
@@ -197,6 +209,26 @@ impl Server {
             }
         }
     }
+}
+
+/// Counts a client from its PLAY to its TEARDOWN or its end.
+fn count_player(client: &gst_rtsp_server::RTSPClient, players: &Arc<AtomicU64>) {
+    let plays = Arc::new(AtomicBool::new(false));
+    let (begun, count) = (plays.clone(), players.clone());
+    client.connect_play_request(move |_, _| {
+        if !begun.swap(true, Ordering::Relaxed) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let count = players.clone();
+    let end = move || {
+        if plays.swap(false, Ordering::Relaxed) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    };
+    let ended = end.clone();
+    client.connect_teardown_request(move |_, _| ended());
+    client.connect_closed(move |_| end());
 }
 
 /// Runs the context for `time`, or until `stop`.

@@ -42,6 +42,54 @@ fn wait_live(engine: &Engine, id: &str) -> Value {
     source(&status, id).clone()
 }
 
+#[test]
+fn a_picture_that_stops_while_the_sound_goes_on_is_said_and_over_when_it_is_back() {
+    let relay = free_port();
+    let laptop = "[[source]]\nid = \"laptop\"\nkind = \"push\"\nrole = \"slides\"\n";
+    let engine = Engine::start(&venue(relay, laptop));
+    let door = format!("rtsp://127.0.0.1:{relay}/ingest/laptop");
+    let fault = |status: &Value| {
+        let faults = status["faults"].as_array().unwrap();
+        faults.iter().any(|fault| fault["code"] == "no-picture")
+    };
+    // Four seconds of picture; its sound has no end.
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "warning", "-re", "-t", "4", "-i"]);
+    command.arg(camera());
+    command.args(["-re", "-stream_loop", "-1", "-i"]);
+    command.arg(camera());
+    command.args(["-map", "0:v", "-map", "1:a", "-c", "copy"]);
+    command.args(["-max_interleave_delta", "300000"]);
+    command.args(["-f", "rtsp", "-rtsp_transport", "tcp", &door]);
+    let log = engine.room.path().join("laptop.log");
+    let laptop = Process::start("the laptop", &mut command, &log);
+    let status = engine.wait_status(seconds(12), "picture", |status| {
+        source(status, "laptop")["has_picture"] == true
+    });
+    assert!(!fault(&status));
+    let said = &engine.wait_status(seconds(3), "one client", |status| {
+        status["relay"]["clients"] == 1
+    })["relay"];
+    assert_eq!(said["players"], 0, "it pushes");
+    let status = engine.wait_status(seconds(15), "the fault", |status| fault(status));
+    let own = source(&status, "laptop");
+    assert_eq!(
+        (&own["state"], &own["has_picture"]),
+        (&"live".into(), &false.into())
+    );
+    let said = engine.ctl(&["status"]).out;
+    assert!(said.contains("NO PICTURE"), "{said}");
+    assert!(
+        said.contains("laptop sends sound, but no picture any more."),
+        "{said}"
+    );
+    drop(laptop);
+    let _laptop = Laptop::push(&camera(), &door).tcp();
+    engine.wait_status(seconds(15), "all is well", |status| {
+        !fault(status) && source(status, "laptop")["has_picture"] == true
+    });
+}
+
 #[track_caller]
 fn look(relay: u16) -> Picture {
     let mut viewer = Viewer::watch_picture(&format!("rtsp://127.0.0.1:{relay}/programme"));

@@ -248,6 +248,33 @@ fn meters_show_what_a_source_sends_and_what_is_aired() {
 }
 
 #[test]
+fn levels_that_grow_old_are_told_from_a_silence() {
+    let engine = start();
+    let mut panel = open(&engine, &[]);
+    let signal = |name: &str| {
+        let line = format!("kill -{name} {}", engine.id());
+        let status = Command::new("sh").args(["-c", &line]).status().unwrap();
+        assert!(status.success());
+    };
+    let age = |panel: &mut Reader| {
+        panel.levels().unwrap();
+        panel.age()
+    };
+    wait_until(seconds(2), "levels", || age(&mut panel) < seconds(1));
+    let begun = Instant::now();
+    while begun.elapsed() < seconds(2) {
+        assert!(age(&mut panel) < Duration::from_millis(900));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The engine hangs; its connections do not show that.
+    signal("STOP");
+    wait_until(seconds(3), "old age", || age(&mut panel) > seconds(1));
+    assert!(panel.is_connected());
+    signal("CONT");
+    wait_until(seconds(3), "levels again", || age(&mut panel) < seconds(1));
+}
+
+#[test]
 fn bad_requests_are_refused_in_words() {
     let engine = start();
     let stream = UnixStream::connect(engine.room.socket()).unwrap();
@@ -294,6 +321,15 @@ fn bad_requests_are_refused_in_words() {
         );
     }
     assert_eq!(ask(json!([one(320, 180, 8)])), json!({"reply": "monitor"}));
+    // The memory came with that line, and was not taken.
+    assert_eq!(
+        ask(json!([one(320, 180, 8)])),
+        json!({
+            "reply": "refused",
+            "code": "slow",
+            "message": "the views asked for before have not been fetched yet"
+        })
+    );
     let refused = Reader::open(&engine.room.socket(), &[source("balcony")]).unwrap_err();
     assert_eq!(
         refused.to_string(),
@@ -301,6 +337,32 @@ fn bad_requests_are_refused_in_words() {
     );
     let nowhere = Reader::open("/nowhere".as_ref(), &[]).unwrap_err();
     assert!(nowhere.to_string().contains("no engine answers"));
+}
+
+/// How long the thread that paints monitors has run on a processor, in hundredths of a second.
+fn painting(engine: &Engine) -> u64 {
+    let tasks = format!("/proc/{}/task", engine.id());
+    let stats = std::fs::read_dir(tasks).unwrap().map(|task| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+        // A thread may end meanwhile.
+        stat.unwrap_or_default()
+    });
+    let of_monitors = stats.filter(|stat| stat.contains("(monitors)"));
+    let stat = of_monitors.last().expect("a thread that paints");
+    // Of a process in user code, and in the system's: fields 14 and 15, after the name.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum()
+}
+
+/// What painting costs in this time.
+fn painting_for(engine: &Engine, time: Duration) -> u64 {
+    let before = painting(engine);
+    std::thread::sleep(time);
+    painting(engine) - before
 }
 
 /// A panel of its own process, which looks at its views for ever; every language can be one.
@@ -313,7 +375,10 @@ views = [{"of": of, "width": 640, "height": 360, "rate": 30} for of in ("program
 wire.sendall(json.dumps({"request": "monitor", "views": views}).encode() + b"\n")
 line, memory, _, _ = socket.recv_fds(wire, 100, 1)
 print(line.decode(), os.pread(memory[0], 8, 0).decode(), flush=True)
+looks = 0
 while True:
+    looks += 1
+    os.pwrite(memory[0], looks.to_bytes(8, "little"), 24)
     os.pread(memory[0], 1 << 20, 0)
     time.sleep(0.01)
 "#;
@@ -327,12 +392,30 @@ while True:
 }
 
 #[test]
+fn panels_that_are_stopped_cost_nothing() {
+    let engine = start();
+    engine.ctl(&["take", "both"]).assert_ok();
+    engine.ctl(&["preview", "slides"]).assert_ok();
+    let mut panels = [foreign_panel(&engine.room), foreign_panel(&engine.room)];
+    let looked_at = painting_for(&engine, seconds(4));
+    panels.iter_mut().for_each(Process::freeze);
+    std::thread::sleep(seconds(3));
+    let stopped = painting_for(&engine, seconds(4));
+    panels.iter_mut().for_each(Process::thaw);
+    std::thread::sleep(Duration::from_millis(300));
+    let again = painting_for(&engine, seconds(4));
+    let said = format!("{looked_at}, {stopped} while stopped, {again} after");
+    assert!(looked_at >= 8 && again >= 8, "{said}");
+    assert!(stopped * 4 <= looked_at.min(again), "{said}");
+}
+
+#[test]
 fn a_panel_that_stalls_hangs_or_dies_is_nobody_elses_trouble() {
     let mut engine = start();
     engine.ctl(&["take", "both"]).assert_ok();
     let files = open_files(&engine);
     let mut good = open(&engine, &[view(View::Programme), source("camera")]);
-    // One never reads what it has asked for, and asks again and again.
+    // One never reads what it has asked for, and asks again and again: one memory waits for it.
     let mut lazy = UnixStream::connect(engine.room.socket()).unwrap();
     let views =
         json!({"request": "monitor", "views": [view(View::Programme), view(View::Preview)]});
@@ -351,6 +434,12 @@ fn a_panel_that_stalls_hangs_or_dies_is_nobody_elses_trouble() {
     assert!(lost(&engine) <= before + 2, "{before} to {}", lost(&engine));
     frozen.thaw();
     drop(frozen);
+    lazy.set_read_timeout(Some(seconds(5))).unwrap();
+    let answers: Vec<Value> = (BufReader::new(&lazy).lines().take(40))
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    let refused = answers.iter().filter(|answer| answer["code"] == "slow");
+    assert_eq!((answers.len(), refused.count()), (40, 39));
     drop(lazy);
     assert!(good.is_connected());
     drop(good);

@@ -167,11 +167,15 @@ fn a_player_that_stops_reading_costs_only_itself() {
     good.wait_picture(seconds(8));
     let stuck: Vec<TcpStream> = (0..3).map(|_| play_and_stop_reading(relay)).collect();
     wait_until(seconds(5), "all clients counted", || {
-        engine.status()["relay"]["clients"].as_u64() == Some(4)
+        let relay = engine.status()["relay"].take();
+        (relay["clients"].as_u64(), relay["players"].as_u64()) == (Some(4), Some(4))
     });
     wait_until(seconds(40), "those that do not read dropped", || {
-        engine.status()["relay"]["clients"].as_u64() == Some(1)
+        let relay = engine.status()["relay"].take();
+        (relay["clients"].as_u64(), relay["players"].as_u64()) == (Some(1), Some(1))
     });
+    let said = engine.ctl(&["status"]).out;
+    assert!(said.contains("1 clients, 1 of them play"), "{said}");
     let recording = good.stop();
     recording.assert_no_frame_missing(30.0);
     recording.assert_frame_rate(30.0);

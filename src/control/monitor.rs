@@ -27,6 +27,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg};
 
@@ -61,6 +62,8 @@ pub struct Reader {
     /// What was read last; a torn read leaves it as it was.
     levels: Vec<Levels>,
     levels_number: u64,
+    /// When they last were newer than before.
+    levels_grew: Instant,
     spare: Vec<u8>,
     /// Numbers of this memory's pictures are counted on from here.
     base: u64,
@@ -83,6 +86,7 @@ impl Reader {
             stream,
             memory,
             levels_number: 0,
+            levels_grew: Instant::now(),
             spare: Vec::new(),
             base: 0,
             newest: 0,
@@ -94,6 +98,7 @@ impl Reader {
     pub fn request(&mut self, views: &[ViewRequest]) -> Result<(), OpenMonitorError> {
         self.memory = ask(&self.stream, views)?;
         self.levels_number = 0;
+        self.levels_grew = Instant::now();
         self.base = self.newest;
         Ok(())
     }
@@ -102,8 +107,23 @@ impl Reader {
     /// venue's order.
     pub fn levels(&mut self) -> io::Result<Vec<Levels>> {
         let newer = (self.memory).levels(self.levels_number, &mut self.levels)?;
-        self.levels_number = newer.unwrap_or(self.levels_number);
+        if let Some(number) = newer {
+            self.levels_number = number;
+            self.levels_grew = Instant::now();
+        }
         Ok(self.levels.clone())
+    }
+
+    /// How long [`Self::levels`] has found nothing new. The engine writes levels 20 times a second
+    /// for as long as it is well: for one who reads them as often, more than a second means that
+    /// pictures and levels are no longer what is so. Nothing while there are newer ones to be read.
+    pub fn age(&self) -> Duration {
+        let newest = self.memory.newest_levels().unwrap_or(0);
+        if newest > self.levels_number {
+            Duration::ZERO
+        } else {
+            self.levels_grew.elapsed()
+        }
     }
 
     /// The newest picture of view `view` (its place in the request), where that is newer than

@@ -161,7 +161,7 @@ fn read(stream: UnixStream, lines: &SyncSender<Line>, cut: &Arc<Cut>, notes: &No
     let mut reader = BufReader::new(stream);
     let mut subscribed = false;
     // The views of this connection end with it.
-    let mut _watching: Option<Watching> = None;
+    let mut watching: Option<Watching> = None;
     loop {
         let mut line = String::new();
         match reader.by_ref().take(MAX_LINE).read_line(&mut line) {
@@ -201,10 +201,17 @@ fn read(stream: UnixStream, lines: &SyncSender<Line>, cut: &Arc<Cut>, notes: &No
                 }
                 continue;
             }
+            // Memory that waits to be fetched is held: one at a time.
+            Ok(Request::Monitor(_)) if watching.as_ref().is_some_and(|own| !own.is_fetched()) => {
+                Reply::Refused(Refused::new(
+                    "slow",
+                    "the views asked for before have not been fetched yet",
+                ))
+            }
             Ok(Request::Monitor(views)) => {
-                match ask(notes, |done| Note::Monitor(views, done)).flatten() {
-                    Ok((watching, memory)) => {
-                        _watching = Some(watching);
+                match ask(notes, |done| Note::Monitor(views, cut.clone(), done)).flatten() {
+                    Ok((views, memory)) => {
+                        watching = Some(views);
                         if !lend(lines, memory) {
                             return;
                         }

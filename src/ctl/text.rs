@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::status::{BusStatus, OutputStatus, Tally};
+use crate::model::status::{BusStatus, OutputStatus, SourceStatus, Tally};
 use crate::model::{Event, Fault, Snapshot};
 
 /// The whole state, for a person at a shell.
@@ -34,8 +34,8 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "  relay     {} on {}, {} clients",
-        s.relay.state, s.relay.listen, s.relay.clients
+        "  relay     {} on {}, {} clients, {} of them play",
+        s.relay.state, s.relay.listen, s.relay.clients, s.relay.players
     )?;
     let layouts: Vec<&str> = s.layouts.iter().map(|layout| layout.id.as_str()).collect();
     writeln!(text, "  layouts   {}", layouts.join(", "))?;
@@ -47,6 +47,7 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
         };
         let formats = [
             source.picture.as_str(),
+            picture_gone(source),
             source.sound.as_str(),
             source.reason.as_str(),
         ];
@@ -78,6 +79,12 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
         writeln!(text, "  fault     {}", fault_line(fault))?;
     }
     Ok(())
+}
+
+/// Where a source is live without its picture.
+fn picture_gone(source: &SourceStatus) -> &'static str {
+    let gone = source.state == "live" && !source.has_picture && !source.picture.is_empty();
+    if gone { "but NO PICTURE comes" } else { "" }
 }
 
 /// Of the show, by this machine's clock.
@@ -169,8 +176,12 @@ pub fn event(event: &Event) -> Option<String> {
         Event::OnAir { since: Some(since) } => Some(format!("on air since {}", clock(*since))),
         Event::OnAir { since: None } => Some("off air".to_owned()),
         Event::Source { source } => Some(format!(
-            "source {}: {} {} {}",
-            source.id, source.state, source.picture, source.reason
+            "source {}: {} {} {}{}",
+            source.id,
+            source.state,
+            source.picture,
+            source.reason,
+            picture_gone(source)
         )),
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),

@@ -103,9 +103,9 @@ impl Actor {
                 // A client that has gone does not wait.
                 let _ = done.send(());
             }
-            Note::Monitor(views, done) => {
+            Note::Monitor(views, cut, done) => {
                 // For a client that has gone, the views end with the answer.
-                let _ = done.send(self.monitors.watch(&views));
+                let _ = done.send(self.monitors.watch(&views, cut));
             }
             Note::Source(id, run, note) => self.on_source(&id, run, note, now),
             Note::Publisher(id, note) => self.on_publisher(&id, note, now),

@@ -294,6 +294,7 @@ mod tests {
         samples.write(1_000_000_000, &tone);
         let input = |lag| MixInput {
             samples: samples.clone(),
+            heard: true,
             gain: 0.0,
             lag,
         };

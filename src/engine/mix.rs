@@ -1,6 +1,7 @@
 //! Mixes the sources' sound, one block at a time. Whatever changes (gain, mute, delay, a source
-//! that comes or goes) changes along a ramp: no clicks. While a transition fades the sound, that ramp
-//! is as long as the transition.
+//! that comes or goes) changes along a ramp: no clicks. Where a transition lets a source be heard, or
+//! heard no more, that ramp is as long as the transition; what the operator sets takes a block, also
+//! meanwhile.
 //!
 //! Owned by the sound thread alone.
 
@@ -19,7 +20,9 @@ const FADE: usize = 240;
 pub struct MixInput {
     /// Its sound.
     pub samples: Arc<Samples>,
-    /// Factor; 0 where it is not heard.
+    /// Whether what is on air has its sound: this is what a transition changes.
+    pub heard: bool,
+    /// Factor, as the operator has set it; 0 where it is muted.
     pub gain: f32,
     /// How far behind the programme's time its sound is read, in sample frames.
     pub lag: u64,
@@ -28,6 +31,9 @@ pub struct MixInput {
 /// One source as the mixer last heard it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Strip {
+    /// How much of it the transition lets through, 0 to 1.
+    heard: f32,
+    /// Factor in all.
     gain: f32,
     lag: u64,
     started: bool,
@@ -39,7 +45,7 @@ struct Strip {
 #[derive(Debug)]
 pub struct Mixer {
     strips: Vec<Strip>,
-    /// Sample frames until every gain is what it shall be.
+    /// Sample frames until every source is heard or not, as it shall be.
     fade: usize,
     scratch: Box<[[f32; CHANNELS]]>,
     other: Box<[[f32; CHANNELS]]>,
@@ -57,8 +63,9 @@ impl Default for Mixer {
 }
 
 impl Mixer {
-    /// From the next block on, gains reach what they shall be in `length`, evenly; a fade that is
-    /// under way ends. Without it a gain changes within a block, or with the fade that is under way.
+    /// From the next block on, sources that shall be heard, or no more, come and go in `length`,
+    /// evenly; a fade that is under way ends. Without it they do so within a block, or with the fade
+    /// that is under way. A gain changes within a block, whatever fades.
     pub fn fade(&mut self, length: Duration) {
         self.fade = (length.as_nanos() * u128::from(RATE) / 1_000_000_000) as usize;
     }
@@ -71,9 +78,16 @@ impl Mixer {
         let share = out.len() as f32 / self.fade.max(out.len()) as f32;
         self.fade = self.fade.saturating_sub(out.len());
         for (strip, input) in self.strips.iter_mut().zip(inputs) {
-            let silent = strip.gain == 0.0 && input.gain == 0.0;
+            let wanted = if input.heard { 1.0 } else { 0.0 };
+            strip.heard = if share < 1.0 && strip.started {
+                strip.heard + (wanted - strip.heard) * share
+            } else {
+                wanted
+            };
+            let gain = strip.heard * input.gain;
+            let silent = strip.gain == 0.0 && gain == 0.0;
             if !strip.started {
-                strip.gain = input.gain;
+                strip.gain = gain;
                 strip.lag = input.lag;
                 strip.started = true;
             }
@@ -91,11 +105,6 @@ impl Mixer {
                 crossfade(block, next);
                 strip.lag = input.lag;
             }
-            let gain = if share < 1.0 {
-                strip.gain + (input.gain - strip.gain) * share
-            } else {
-                input.gain
-            };
             add(out, block, strip.gain, gain);
             strip.gain = gain;
         }
@@ -208,6 +217,7 @@ mod tests {
     fn input() -> MixInput {
         MixInput {
             samples: Arc::new(Samples::default()),
+            heard: true,
             gain: 1.0,
             lag: 0,
         }
@@ -255,14 +265,14 @@ mod tests {
         assert!(largest_step(&sound) < 0.06, "{}", largest_step(&sound));
     }
 
-    /// The gain after each of `blocks` blocks of a source that falls silent with the first;
+    /// The gain after each of `blocks` blocks of a source that is heard no more from the first on;
     /// `change` may alter input and mixer before each.
     fn gains(blocks: usize, mut change: impl FnMut(usize, &mut MixInput, &mut Mixer)) -> Vec<f32> {
         let mut input = input();
         let mut mixer = Mixer::default();
         let mut out = [[0.0; 2]; BLOCK];
         mixer.mix(RATE, std::slice::from_ref(&input), &mut out);
-        input.gain = 0.0;
+        input.heard = false;
         (0..blocks)
             .map(|n| {
                 change(n, &mut input, &mut mixer);
@@ -280,7 +290,7 @@ mod tests {
     fn a_fade_goes_evenly_over_its_time_and_the_next_change_is_quick_again() {
         let gains = gains(13, |n, input, mixer| match n {
             0 => mixer.fade(TEN),
-            12 => input.gain = 0.5,
+            12 => (input.heard, input.gain) = (true, 0.5),
             _ => {}
         });
         for (n, gain) in gains[..9].iter().enumerate() {
@@ -301,7 +311,7 @@ mod tests {
         let back = gains(15, |n, input, mixer| match n {
             0 => mixer.fade(TEN),
             5 => {
-                input.gain = 1.0;
+                input.heard = true;
                 mixer.fade(TEN);
             }
             _ => {}
@@ -309,10 +319,61 @@ mod tests {
         assert!((back[5] - 0.55).abs() < 1e-3 && back[14] == 1.0, "{back:?}");
         let on = gains(10, |n, input, mixer| match n {
             0 => mixer.fade(TEN),
-            5 => input.gain = 0.25,
+            5 => input.heard = true,
             _ => {}
         });
-        assert!((on[5] - 0.45).abs() < 1e-3 && on[9] == 0.25, "{on:?}");
+        assert!((on[5] - 0.6).abs() < 1e-3 && on[9] == 1.0, "{on:?}");
+    }
+
+    #[test]
+    fn what_the_operator_sets_during_a_fade_acts_at_once_and_the_fade_goes_on() {
+        let gains = gains(10, |n, input, mixer| match n {
+            0 => mixer.fade(TEN),
+            2 => input.gain = 0.0,
+            4 => input.gain = 2.0,
+            _ => {}
+        });
+        for (n, expected) in [0.9, 0.8, 0.0, 0.0, 1.0, 0.8].into_iter().enumerate() {
+            assert!((gains[n] - expected).abs() < 1e-3, "block {n}: {gains:?}");
+        }
+        assert_eq!(gains[9], 0.0);
+        // Nor does another source, which the transition leaves alone, wait for its end.
+        let (mut goes, mut stays) = (input(), input());
+        let mut mixer = Mixer::default();
+        let mut out = [[0.0; 2]; BLOCK];
+        mixer.mix(RATE, &[goes.clone(), stays.clone()], &mut out);
+        (goes.heard, stays.gain) = (false, 0.0);
+        mixer.fade(TEN);
+        mixer.mix(RATE + BLOCK as u64, &[goes, stays], &mut out);
+        assert!((mixer.strips[0].gain - 0.9).abs() < 1e-3);
+        assert_eq!(mixer.strips[1].gain, 0.0);
+    }
+
+    #[test]
+    fn a_mute_and_a_delay_during_a_fade_do_not_click() {
+        let mut input = input();
+        tone(&input.samples, 900, 2000);
+        let mut mixer = Mixer::default();
+        let mut all = Vec::new();
+        let mut out = [[0.0; 2]; BLOCK];
+        for n in 0..40 {
+            match n {
+                10 => {
+                    input.heard = false;
+                    mixer.fade(Duration::from_millis(400));
+                }
+                12 => input.lag = 2400,
+                14 => input.gain = 0.0,
+                18 => input.gain = 1.4,
+                _ => {}
+            }
+            let index = RATE + (n * BLOCK) as u64;
+            mixer.mix(index, std::slice::from_ref(&input), &mut out);
+            all.extend(out.iter().map(|frame| frame[0]));
+        }
+        assert!(largest_step(&all) < 0.06, "{}", largest_step(&all));
+        assert_eq!(peak(&all[15 * BLOCK..18 * BLOCK]), 0.0, "muted");
+        assert!(peak(&all[19 * BLOCK..21 * BLOCK]) > 0.2);
     }
 
     #[test]
@@ -324,7 +385,7 @@ mod tests {
         let mut out = [[0.0; 2]; BLOCK];
         for n in 0..40 {
             if n == 10 {
-                input.gain = 0.0;
+                input.heard = false;
                 mixer.fade(Duration::from_millis(300));
             }
             let index = RATE + (n * BLOCK) as u64;

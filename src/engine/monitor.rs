@@ -3,22 +3,27 @@
 //!
 //! One thread, `monitors`, paints for all panels, below the priority of everything that is on air,
 //! and sleeps while nobody watches. The engine thread sends it orders. It never waits for a reader,
-//! and holds no lock while it paints.
+//! and holds no lock while it paints. Should it fail, every connection that it painted for is cut,
+//! so that no panel takes still pictures for live ones, and the next to ask finds it started anew.
 
 mod painter;
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::model::{Refused, SourceId, View, ViewRequest};
-use crate::monitor::memory::OwnMemory;
-use crate::venue::ProgrammeConfig;
+use crate::monitor::memory::{Looks, OwnMemory};
+use crate::venue::{FrameSize, ProgrammeConfig};
 
 use painter::{Job, Painter, Subject, Watch};
 
+use super::meter::Board;
+use super::note::Cut;
 use super::programme::{Programme, Scene};
 use super::source::Source;
+use super::window::Window;
 
 /// What the engine thread and the connections tell the painter.
 enum Order {
@@ -30,14 +35,42 @@ enum Order {
     Prepare(Scene),
     /// The engine ends.
     Stop,
+    /// As a fault of ours would.
+    #[cfg(test)]
+    Panic,
 }
 
 /// All monitors. Dropped, none is painted any more.
 pub struct Monitors {
     orders: Sender<Order>,
+    room: Room,
     sources: Vec<(SourceId, Subject)>,
     watched: u64,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What is painted from, for a thread that has to be started anew.
+struct Room {
+    size: FrameSize,
+    window: Arc<Window>,
+    board: Arc<Board>,
+    preview: Scene,
+}
+
+impl Room {
+    /// Starts the thread, which sleeps until it is given something to do.
+    fn open(&self) -> std::io::Result<(Sender<Order>, JoinHandle<()>)> {
+        let (orders, queue) = channel();
+        let painter = Painter::new(
+            queue,
+            self.size,
+            self.window.clone(),
+            self.board.clone(),
+            self.preview.clone(),
+        );
+        let thread = std::thread::Builder::new().name("monitors".into());
+        Ok((orders, thread.spawn(move || painter.run())?))
+    }
 }
 
 /// Views that are shown for as long as this lives.
@@ -45,6 +78,14 @@ pub struct Monitors {
 pub struct Watching {
     number: u64,
     orders: Sender<Order>,
+    looks: Looks,
+}
+
+impl Watching {
+    /// Whether the reader has got the memory.
+    pub fn is_fetched(&self) -> bool {
+        self.looks.count().is_ok_and(|count| count > 0)
+    }
 }
 
 impl Drop for Watching {
@@ -68,44 +109,60 @@ impl Monitors {
         sources: &[Source],
         preview: Scene,
     ) -> std::io::Result<Self> {
-        let (orders, queue) = channel();
-        let painter = Painter::new(
-            queue,
-            config.size,
-            programme.window.clone(),
-            programme.board.clone(),
+        let room = Room {
+            size: config.size,
+            window: programme.window.clone(),
+            board: programme.board.clone(),
             preview,
-        );
-        let thread = std::thread::Builder::new()
-            .name("monitors".into())
-            .spawn(move || painter.run())?;
+        };
         let subject = |source: &Source| Subject::Source(source.pictures.clone());
-        Ok(Self {
-            orders,
-            sources: (sources.iter())
+        let sources = sources.iter();
+        Self::new(
+            room,
+            sources
                 .map(|source| (source.id().clone(), subject(source)))
                 .collect(),
+        )
+    }
+
+    fn new(room: Room, sources: Vec<(SourceId, Subject)>) -> std::io::Result<Self> {
+        let (orders, thread) = room.open()?;
+        Ok(Self {
+            orders,
+            room,
+            sources,
             watched: 0,
             thread: Some(thread),
         })
     }
 
     /// From now on, a take would show this.
-    pub fn prepare(&self, preview: Scene) {
+    pub fn prepare(&mut self, preview: Scene) {
+        self.room.preview = preview.clone();
         self.order(Order::Prepare(preview));
     }
 
-    /// Shows these views: what keeps them going, and the memory that they appear in.
-    pub fn watch(&mut self, views: &[ViewRequest]) -> Result<(Watching, OwnedFd), Refused> {
+    /// Shows these views: what keeps them going, and the memory that they appear in. `cut` is used
+    /// when they can no longer be shown.
+    pub fn watch(
+        &mut self,
+        views: &[ViewRequest],
+        cut: Arc<Cut>,
+    ) -> Result<(Watching, OwnedFd), Refused> {
         let known: Vec<SourceId> = self.sources.iter().map(|(id, _)| id.clone()).collect();
         ViewRequest::check(views, &known)?;
         let unavailable = |error: std::io::Error| {
             tracing::warn!("there is no memory for a panel's monitors: {error}");
             Refused::new("unavailable", format!("no memory for the views: {error}"))
         };
+        self.revive().map_err(|error| {
+            tracing::error!("the thread that paints monitors cannot be started: {error}");
+            Refused::new("unavailable", format!("no thread for the views: {error}"))
+        })?;
         let levels = self.sources.len() as u32 + 1;
         let memory = OwnMemory::create(views, levels).map_err(unavailable)?;
         let descriptor = memory.descriptor().map_err(unavailable)?;
+        let looks = memory.looks();
         let jobs = views.iter().filter_map(|view| {
             let subject = match &view.of {
                 View::Programme => Subject::Programme,
@@ -116,17 +173,31 @@ impl Monitors {
             Some(Job::new(subject, view))
         });
         self.watched += 1;
-        let watch = Watch::new(jobs.collect(), memory);
+        let watch = Watch::new(jobs.collect(), memory, cut);
         self.order(Order::Watch(self.watched, watch));
         let watching = Watching {
             number: self.watched,
             orders: self.orders.clone(),
+            looks,
         };
         Ok((watching, descriptor))
     }
 
+    /// Starts the thread anew, where it has ended by a panic.
+    fn revive(&mut self) -> std::io::Result<()> {
+        let ended = |thread: &JoinHandle<()>| thread.is_finished();
+        if self.thread.as_ref().is_some_and(|thread| !ended(thread)) {
+            return Ok(());
+        }
+        tracing::error!("the thread that paints monitors broke; it is started anew");
+        let (orders, thread) = self.room.open()?;
+        self.orders = orders;
+        self.thread = Some(thread);
+        Ok(())
+    }
+
     fn order(&self, order: Order) {
-        // The thread ends before this does only by a panic, which has been logged.
+        // Without its thread it is of no account; the next to watch finds another one.
         let _ = self.orders.send(order);
     }
 }
@@ -140,3 +211,6 @@ impl Drop for Monitors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

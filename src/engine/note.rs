@@ -19,9 +19,11 @@ pub enum Note {
     /// A client wants the snapshot and then every event, as lines; it is told when the snapshot has
     /// been queued.
     Subscribe(Subscriber, Sender<()>),
-    /// A client wants to be shown views: what keeps them going, and the memory to lend.
+    /// A client wants to be shown views: what keeps them going, and the memory to lend. Its
+    /// connection is cut when they can no longer be shown.
     Monitor(
         Vec<ViewRequest>,
+        Arc<Cut>,
         Sender<Result<(Watching, OwnedFd), Refused>>,
     ),
     /// A pipeline of run `.1` of a source.

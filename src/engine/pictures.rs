@@ -55,6 +55,10 @@ pub struct Pacing {
     pub hold: u64,
 }
 
+/// The pictures are just being moved: look again a moment later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy;
+
 /// Decoded pictures of one source.
 #[derive(Debug, Default)]
 pub struct Pictures {
@@ -165,9 +169,11 @@ impl Pictures {
         answer
     }
 
-    /// The picture that the last tick showed. Moves nothing on: anybody may look.
-    pub fn current(&self) -> Option<Picture> {
-        self.state.lock().current.clone()
+    /// The picture that the last tick showed; [`Busy`] while somebody else is at them. Moves nothing
+    /// on, and never waits nor lets anybody wait long: whoever looks may be of little urgency.
+    pub fn current(&self) -> Result<Option<Picture>, Busy> {
+        let state = self.state.try_lock().ok_or(Busy)?;
+        Ok(state.current.clone())
     }
 }
 
@@ -312,15 +318,26 @@ mod tests {
     fn looking_moves_nothing_on() {
         let pictures = Pictures::default();
         pictures.push(picture(1000));
-        assert!(pictures.current().is_none(), "no tick has shown it");
+        let current = || pictures.current().unwrap();
+        assert!(current().is_none(), "no tick has shown it");
         pictures.at(1016 * MS, PACING);
         pictures.push(picture(1033));
         for _ in 0..3 {
-            assert_eq!(pictures.current().unwrap().captured, 1000 * MS);
+            assert_eq!(current().unwrap().captured, 1000 * MS);
         }
         assert_eq!(pictures.at(1049 * MS, PACING).unwrap().captured, 1033 * MS);
         assert!(pictures.at(9000 * MS, PACING).is_none());
-        assert!(pictures.current().is_none(), "lost");
+        assert!(current().is_none(), "lost");
+    }
+
+    #[test]
+    fn looking_does_not_wait() {
+        let pictures = Pictures::default();
+        pictures.set_still(picture(0));
+        let held = pictures.state.lock();
+        assert_eq!(pictures.current().unwrap_err(), Busy);
+        drop(held);
+        assert!(pictures.current().unwrap().is_some());
     }
 
     #[test]

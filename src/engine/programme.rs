@@ -209,8 +209,9 @@ impl Programme {
         drop(old);
     }
 
-    /// From the next block on, the programme goes over to sound like this, in the time of `fade`.
-    /// Without one it does so at once, but a fade that is under way goes on. The same sources in the
+    /// From the next block on, the programme goes over to sound like this: sources that are heard,
+    /// or no more, come and go in the time of `fade`; all else changes at once. Without a fade
+    /// everything does, but one that is under way goes on. The same sources in the
     /// same order at every call.
     pub fn mix(&self, inputs: Vec<MixInput>, fade: Option<Duration>) {
         let inputs = inputs.into();

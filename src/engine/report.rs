@@ -25,6 +25,7 @@ pub(super) struct Figures {
     source_frames: HashMap<SourceId, u64>,
     outputs: HashMap<OutputId, OutputFigures>,
     clients: u64,
+    players: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +49,7 @@ impl Figures {
             source_frames: HashMap::new(),
             outputs: HashMap::new(),
             clients: 0,
+            players: 0,
         }
     }
 
@@ -72,6 +74,7 @@ impl Figures {
         self.looked = now;
         self.programme = programme.counters();
         self.clients = relay.clients();
+        self.players = relay.players();
         for source in sources {
             self.source_frames
                 .insert(source.id().clone(), source.pictures.pushed());
@@ -123,6 +126,7 @@ impl Actor {
                 .to_owned(),
                 listen: self.venue.relay.listen.to_string(),
                 clients: self.figures.clients,
+                players: self.figures.players,
             },
             desk: None,
             recordings: Vec::new(),
@@ -215,6 +219,7 @@ impl Actor {
             reason: reason.to_string(),
             reason_said: reason,
             tally,
+            has_picture: source.has_picture(),
             picture,
             sound,
             gain_db: setting.map_or(0.0, |setting| setting.gain.db()),

@@ -16,6 +16,8 @@ const FADE: usize = 240;
 /// A buffer within this many sample frames (40 ms) of where the last one ended follows it without
 /// a seam: timestamps jitter, sound does not.
 const SEAM: u64 = RATE / 25;
+/// No sound is louder: 120 dB over full scale. What is, or is no number at all, is a decoder's fault.
+const LOUDEST: f32 = 1e6;
 
 /// Sample frames by their index: running time x [`RATE`].
 #[derive(Debug)]
@@ -94,7 +96,8 @@ impl Samples {
         let mut before = [[0.0; CHANNELS]; FADE];
         let fades = !near && state.seam(wanted, &mut before);
         for (i, frame) in frames.iter().enumerate() {
-            let mut frame = *frame;
+            // One that is no number would stay in the meters' filters for ever.
+            let mut frame = frame.map(|s| if s.abs() <= LOUDEST { s } else { 0.0 });
             if fades && i < FADE {
                 let t = (i + 1) as f32 / FADE as f32;
                 for (new, old) in frame.iter_mut().zip(before[i]) {
@@ -199,6 +202,34 @@ mod tests {
         );
         assert_eq!(samples.read(52_800, &mut out), 0..480);
         assert_eq!(out[400][0], 20_400.0);
+    }
+
+    #[test]
+    fn what_is_no_number_is_silence() {
+        let samples = Samples::default();
+        let mut data = ramp(1, 480);
+        let bad = [
+            f32::NAN,
+            -f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+        ];
+        data[100..105].copy_from_slice(&bad);
+        samples.write(1000 * MS, &data);
+        // Over what is there: with a seam.
+        data[..5].copy_from_slice(&bad);
+        samples.write(920 * MS, &data);
+        let mut out = [[9.0; 2]; 8000];
+        samples.read(44_160, &mut out);
+        assert!(out.iter().flatten().all(|sample| sample.is_finite()));
+        assert_eq!(samples.read(48_000, &mut out), 0..0, "taken back");
+        samples.write(1000 * MS, &ramp(1, 480));
+        data[200..205].copy_from_slice(&bad);
+        samples.write(1010 * MS, &data);
+        assert_eq!(samples.read(48_480, &mut out[..480]), 0..480);
+        assert_eq!(out[100], [0.0; 2]);
+        assert_eq!(out[99], [100.0, -100.0]);
     }
 
     #[test]

@@ -30,6 +30,10 @@ const GOOD: Duration = Duration::from_secs(5);
 /// Decoders that have worked for so long after a trouble are well again.
 const CURED: Duration = Duration::from_secs(2);
 
+/// A source whose pictures have stopped for so long, while its sound goes on, is in trouble: a slot
+/// has shown its slate for a while by then, and one that stops altogether has been found stalled.
+const PICTURE_LOST: Duration = HOLD.saturating_mul(2);
+
 /// Time between attempt `n` (from 1 on) to fetch a source and the next: short enough for it to be
 /// back within a second of its server's return.
 fn pause(attempt: u32) -> Duration {
@@ -142,6 +146,9 @@ pub struct Source {
     active_at: Instant,
     pictures_seen: u64,
     picture_at: Option<Instant>,
+    /// When the last picture of this session came; `None`: it has sent none.
+    last_picture: Option<Instant>,
+    lacked_picture: bool,
     connects: u64,
 }
 
@@ -176,6 +183,8 @@ impl Source {
             active_at: Instant::now(),
             pictures_seen: 0,
             picture_at: None,
+            last_picture: None,
+            lacked_picture: false,
             connects: 0,
         }
     }
@@ -207,6 +216,25 @@ impl Source {
         self.picture_at.is_some()
     }
 
+    /// Whether it sends, and has sent pictures in this session, but does no longer. A decoder that
+    /// broke is another trouble.
+    fn lacks_picture(&self, now: Instant) -> bool {
+        // After a stall the picture may return a little later than the sound.
+        let since = |at: Instant| self.live_since.map_or(at, |live| live.max(at));
+        let lost = |at: Instant| now.duration_since(since(at)) > PICTURE_LOST;
+        self.state == SourceState::Live
+            && !matches!(self.config.kind, SourceKind::Image { .. })
+            && self.decoder_broke.is_none()
+            && self.last_picture.is_some_and(lost)
+    }
+
+    /// Whether its picture has stopped, `true`, or that is over, since the last call.
+    pub fn take_picture_change(&mut self, now: Instant) -> Option<bool> {
+        let lacks = self.lacks_picture(now);
+        let before = std::mem::replace(&mut self.lacked_picture, lacks);
+        (before != lacks).then_some(lacks)
+    }
+
     /// Whether it arrives encoded, and can be played on as it is.
     pub fn is_encoded(&self) -> bool {
         intake::is_encoded(&self.config.kind)
@@ -234,6 +262,7 @@ impl Source {
     pub fn start(&mut self, now: Instant) {
         self.run += 1;
         self.tried = now;
+        self.last_picture = None;
         self.intake = None;
         self.inlet.reset();
         self.activity = self.activity();
@@ -282,6 +311,7 @@ impl Source {
     /// A publisher has taken the source's place at the door.
     pub fn on_publisher(&mut self, session: u64, now: Instant) {
         self.publisher = Some(session);
+        self.last_picture = None;
         self.activity = self.activity();
         self.state = SourceState::Connecting { since: now };
     }
@@ -406,6 +436,7 @@ impl Source {
         if pictures != self.pictures_seen {
             self.pictures_seen = pictures;
             self.picture_at = Some(now);
+            self.last_picture = Some(now);
         }
         if !still
             && self
@@ -460,5 +491,86 @@ impl Source {
     /// Whether regie goes and gets it, rather than wait for somebody to bring it.
     fn fetches(&self) -> bool {
         !matches!(self.config.kind, SourceKind::Push { .. })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::engine::pictures::{Picture, next_serial};
+
+    fn laptop() -> Source {
+        gst::init().unwrap();
+        let venue = "[[source]]\nid = \"laptop\"\nkind = \"push\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("venue.toml");
+        std::fs::write(&file, venue).unwrap();
+        let config = crate::venue::Venue::load(&file).unwrap().sources.remove(0);
+        // The queue may be gone: nobody has to hear what its pipelines say.
+        Source::new(config, &Timebase::start(), Notes::new(channel().0))
+    }
+
+    /// What happens to a source in time, a tenth of a second at a step.
+    struct Script {
+        source: Source,
+        now: Instant,
+    }
+
+    impl Script {
+        /// So much goes by while these arrive; the changes that were told.
+        fn goes(&mut self, ms: u64, picture: bool, sound: bool) -> Vec<bool> {
+            let mut told = Vec::new();
+            for _ in 0..ms / 100 {
+                self.now += Duration::from_millis(100);
+                if picture {
+                    self.source.pictures.push(Picture {
+                        buffer: gst::Buffer::new(),
+                        info: gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 16, 16)
+                            .build()
+                            .unwrap(),
+                        captured: 0,
+                        serial: next_serial(),
+                    });
+                }
+                if sound {
+                    self.source.samples.write(0, &[0.0; 64]);
+                }
+                self.source.poll(self.now);
+                told.extend(self.source.take_picture_change(self.now));
+            }
+            told
+        }
+    }
+
+    #[test]
+    fn a_picture_that_stops_while_sound_goes_on_is_noticed_until_it_is_back() {
+        let mut script = Script {
+            source: laptop(),
+            now: Instant::now(),
+        };
+        script.source.on_publisher(1, script.now);
+        assert!(script.goes(3000, true, true).is_empty());
+        assert!(script.source.has_picture());
+        assert!(script.goes(1400, false, true).is_empty());
+        assert!(!script.source.has_picture(), "the slate is shown by now");
+        assert_eq!(script.goes(2000, false, true), [true]);
+        assert_eq!(*script.source.state(), SourceState::Live);
+        assert_eq!(script.goes(500, true, true), [false]);
+        // What stops altogether has stalled: another trouble.
+        assert!(script.goes(100, false, true).is_empty());
+        assert!(script.goes(3000, false, false).is_empty());
+        assert!(matches!(script.source.state(), SourceState::Stalled { .. }));
+        // Sound alone may return first.
+        assert!(script.goes(1000, false, true).is_empty());
+        assert_eq!(script.goes(2000, false, true), [true]);
+        script.source.on_publisher_left(1, script.now);
+        assert_eq!(script.goes(200, false, false), [false]);
+        // The next session never had a picture: nothing is missing.
+        script.source.on_publisher(2, script.now);
+        assert!(script.goes(5000, false, true).is_empty());
+        assert!(!script.source.has_picture());
     }
 }

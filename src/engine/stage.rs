@@ -15,8 +15,9 @@ use super::slate::Slates;
 use super::source::Source;
 
 impl Actor {
-    /// Hands gains and delays to where they take effect: gains in the time of `fade`, else at once
-    /// or with the fade that is under way.
+    /// Hands gains and delays to where they take effect at once. Sources that are heard from now on,
+    /// or no more, come and go in the time of `fade`, else at once or with the fade that is under
+    /// way.
     pub(super) fn tune_sources(&mut self, fade: Option<Duration>) {
         let shown = self.sources_on_air();
         let mut inputs = Vec::with_capacity(self.sources.len());
@@ -34,10 +35,11 @@ impl Actor {
             };
             inputs.push(MixInput {
                 samples: source.samples.clone(),
-                gain: if heard && !setting.mute {
-                    setting.gain.factor()
-                } else {
+                heard,
+                gain: if setting.mute {
                     0.0
+                } else {
+                    setting.gain.factor()
                 },
                 lag: sound_lag(&self.venue.programme, delay),
             });

@@ -200,6 +200,14 @@ impl Actor {
             let scope = Scope::Source(self.sources[index].id().clone());
             self.clear(&scope, "decoder");
         }
+        match self.sources[index].take_picture_change(now) {
+            Some(true) => self.raise_no_picture(index),
+            Some(false) => {
+                let scope = Scope::Source(self.sources[index].id().clone());
+                self.clear(&scope, "no-picture");
+            }
+            None => {}
+        }
         if !self.sources[index].take_change() {
             return;
         }
@@ -242,6 +250,23 @@ impl Actor {
         };
         let detail = state.detail().to_owned();
         self.raise(scope, "lost", Severity::Warning, said, &detail);
+    }
+
+    fn raise_no_picture(&mut self, index: usize) {
+        let source = &self.sources[index];
+        let scope = Scope::Source(source.id().clone());
+        let said = Said {
+            happened: Phrase::new("{source} sends sound, but no picture any more.")
+                .with("source", &source.config.label),
+            doing: Phrase::new("Its slate is shown until the picture is back; its sound goes on."),
+            advice: match source.config.kind {
+                SourceKind::Push { .. } => {
+                    Phrase::new("Check the camera or the screen sharing on the laptop.")
+                }
+                _ => Phrase::new("Check what sends it."),
+            },
+        };
+        self.raise(scope, "no-picture", Severity::Warning, said, "");
     }
 
     /// Notices that the show has gone on air, or off.

@@ -6,6 +6,10 @@
 //!                                 {"of":{"source":"laptop"},"width":320,"height":180,"rate":8}]}
 //! < {"reply":"monitor"}        with the memory's descriptor on its first byte
 //! ```
+//!
+//! Whoever has the memory counts its looks in it, as [`crate::monitor::memory`] says: views that
+//! nobody has looked at for 2 s are not painted until somebody does. Levels are written all the
+//! same. Before its first look, a connection may not ask for other views.
 
 use std::ops::RangeInclusive;
 

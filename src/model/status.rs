@@ -120,7 +120,12 @@ pub struct SourceStatus {
     pub reason_said: Phrase,
     /// On a slot of the programme, of the preview, or neither.
     pub tally: Tally,
-    /// Its picture as it arrives: `H.264 1920x1080 30 fps`; empty without one.
+    /// Whether a picture has come within the time that a slot holds the last one: otherwise its
+    /// slate is shown, even where its sound goes on and it is `live`.
+    #[serde(default)]
+    pub has_picture: bool,
+    /// Its picture as it arrives: `H.264 1920x1080 30 fps`; empty without one. Announced, perhaps not
+    /// sent: see `has_picture`.
     pub picture: String,
     /// Its sound as it arrives: `AAC 48000 Hz stereo`; empty without one.
     pub sound: String,
@@ -184,6 +189,9 @@ pub struct RelayStatus {
     pub listen: String,
     /// Connections, of players and of laptops.
     pub clients: u64,
+    /// Of these, those that play.
+    #[serde(default)]
+    pub players: u64,
 }
 
 impl Snapshot {

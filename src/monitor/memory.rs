@@ -1,7 +1,8 @@
 //! The memory between engine and panel: its layout, the engine's end and the panel's.
 //!
 //! ```text
-//! 0       magic "regiemon", version, number of levels, number of views; one page
+//! 0       magic "regiemon", version, number of levels, number of views   (u32, little endian)
+//! 24      the reader's looks (u64, little endian); all of this on one page
 //! then    the levels' track, then one track per view, in the order of the request:
 //!           one page: newest sequence, sequences of the three slots   (u64, little endian)
 //!           three slots, each rounded up to whole pages
@@ -12,13 +13,19 @@
 //! its sequence before and after: if both times it is the one it wants, what it has read is whole.
 //! It has two pictures' time to read before the slot is used again.
 //!
+//! The reader counts its looks: whenever it takes the memory over, and whenever it looks for a
+//! picture or levels, it writes a number that it has not written before. That is all that it
+//! writes. While the number stays as it is, nobody looks, and the engine does not paint.
+//!
 //! Nothing is mapped: both ends copy by system calls, so that the other end cannot make them fault.
+//! Both may write; the size is sealed. What a reader spoils is its own.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
@@ -28,8 +35,10 @@ use crate::model::monitor::SLOTS;
 use super::levels::{BYTES, Levels};
 
 const MAGIC: [u8; 8] = *b"regiemon";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PAGE: u64 = 4096;
+/// Where the reader counts its looks.
+const LOOKS: u64 = 24;
 /// More levels than this are no regie.
 const MAX_LEVELS: u32 = 4096;
 /// How often a reader that was overtaken while reading tries again.
@@ -93,7 +102,7 @@ impl Track {
 /// The engine's end: written by one thread.
 #[derive(Debug)]
 pub struct OwnMemory {
-    file: File,
+    file: Arc<File>,
     plan: Plan,
     /// Sequences so far: of the levels, then of every view.
     written: Vec<u64>,
@@ -115,7 +124,7 @@ impl OwnMemory {
         }
         file.write_all_at(&header, 0)?;
         Ok(Self {
-            file,
+            file: Arc::new(file),
             written: vec![0; views.len() + 1],
             plan,
             scratch: Vec::new(),
@@ -125,6 +134,11 @@ impl OwnMemory {
     /// A second descriptor, to be lent.
     pub fn descriptor(&self) -> io::Result<OwnedFd> {
         Ok(self.file.try_clone()?.into())
+    }
+
+    /// How often it has been looked at.
+    pub fn looks(&self) -> Looks {
+        Looks(self.file.clone())
     }
 
     /// Writes the levels: as many as it was made for.
@@ -151,14 +165,34 @@ impl OwnMemory {
         }
         self.written[index] += 1;
         let sequence = self.written[index];
-        let put = |number: u64, at: u64| self.file.write_all_at(&number.to_le_bytes(), at);
-        put(0, track.mark(sequence))?;
+        put(&self.file, 0, track.mark(sequence))?;
         fence(Ordering::SeqCst);
         self.file.write_all_at(bytes, track.slot(sequence))?;
         fence(Ordering::SeqCst);
-        put(sequence, track.mark(sequence))?;
-        put(sequence, track.at)
+        put(&self.file, sequence, track.mark(sequence))?;
+        put(&self.file, sequence, track.at)
     }
+}
+
+/// What the engine knows of the reader: that it looks.
+#[derive(Debug, Clone)]
+pub struct Looks(Arc<File>);
+
+impl Looks {
+    /// Another number than before: it has looked. 0 until it has the memory.
+    pub fn count(&self) -> io::Result<u64> {
+        get(&self.0, LOOKS)
+    }
+}
+
+fn get(file: &File, at: u64) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn put(file: &File, number: u64, at: u64) -> io::Result<()> {
+    file.write_all_at(&number.to_le_bytes(), at)
 }
 
 /// The panel's end.
@@ -167,6 +201,7 @@ pub struct LentMemory {
     file: File,
     plan: Plan,
     levels: u32,
+    looks: AtomicU64,
 }
 
 impl LentMemory {
@@ -190,7 +225,20 @@ impl LentMemory {
         if file.metadata()?.len() != plan.size {
             return strange("the engine's memory is of another size");
         }
-        Ok(Self { file, plan, levels })
+        let lent = Self {
+            file,
+            plan,
+            levels,
+            looks: AtomicU64::new(0),
+        };
+        lent.look()?;
+        Ok(lent)
+    }
+
+    /// Tells the engine that somebody looks.
+    fn look(&self) -> io::Result<()> {
+        let count = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        put(&self.file, count, LOOKS)
     }
 
     /// How many levels there are.
@@ -210,6 +258,11 @@ impl LentMemory {
         Ok(newest)
     }
 
+    /// The number of the newest levels. Not a look.
+    pub fn newest_levels(&self) -> io::Result<u64> {
+        get(&self.file, self.plan.levels.at)
+    }
+
     /// The newest picture of a view into `into`, where it is newer than number `after`. Without an
     /// answer, `into` holds rubbish.
     pub fn picture(&self, view: usize, after: u64, into: &mut Vec<u8>) -> io::Result<Option<u64>> {
@@ -217,11 +270,8 @@ impl LentMemory {
     }
 
     fn read(&self, track: Track, after: u64, into: &mut Vec<u8>) -> io::Result<Option<u64>> {
-        let get = |at: u64| -> io::Result<u64> {
-            let mut bytes = [0; 8];
-            self.file.read_exact_at(&mut bytes, at)?;
-            Ok(u64::from_le_bytes(bytes))
-        };
+        self.look()?;
+        let get = |at: u64| get(&self.file, at);
         for _ in 0..TRIES {
             let sequence = get(track.at)?;
             if sequence <= after {

@@ -1,4 +1,5 @@
 //! The `monitors` thread: takes orders, paints each view at its own rate, writes what has changed.
+//! Views that nobody looks at, because their panel hangs or is stopped, are not painted.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -7,12 +8,13 @@ use std::time::{Duration, Instant};
 use crate::engine::canvas::{Easel, Painted};
 use crate::engine::encoder::frame_info;
 use crate::engine::meter::Board;
+use crate::engine::note::Cut;
 use crate::engine::pictures::{Picture, Pictures};
 use crate::engine::programme::{Scene, SceneSlot};
 use crate::engine::window::Window;
 use crate::model::{Colour, Fit, PixelRect, ViewRequest};
 use crate::monitor::Levels;
-use crate::monitor::memory::OwnMemory;
+use crate::monitor::memory::{Looks, OwnMemory};
 use crate::venue::FrameSize;
 
 use super::Order;
@@ -21,6 +23,10 @@ use super::Order;
 const NICENESS: i32 = 5;
 /// Levels are written this often.
 const LEVELS: Duration = Duration::from_millis(50);
+/// What cannot be seen at the moment is looked at again after this.
+const SOON: Duration = Duration::from_millis(5);
+/// Views that nobody has looked at for so long are not painted until somebody does.
+const UNSEEN: Duration = Duration::from_secs(2);
 const BLACK: Colour = Colour {
     red: 0,
     green: 0,
@@ -67,26 +73,72 @@ impl Job {
     }
 }
 
-/// The views of one connection.
+/// The views of one connection. Dropped before its reader has left, it cuts that connection: a panel
+/// must not take pictures that stand still for what is so.
 pub(super) struct Watch {
     jobs: Vec<Job>,
     memory: OwnMemory,
     levels_due: Instant,
+    /// The reader's looks, their number when last looked at, and when that last changed.
+    looks: Looks,
+    looked: u64,
+    looked_at: Instant,
+    /// Whether anybody looks.
+    is_seen: bool,
+    /// `None`: nobody waits for it any more.
+    cut: Option<Arc<Cut>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(cut) = &self.cut {
+            (cut.0)();
+        }
+    }
 }
 
 impl Watch {
-    /// Views that appear in `memory`, in its order.
-    pub(super) fn new(jobs: Vec<Job>, memory: OwnMemory) -> Self {
+    /// Views that appear in `memory`, in its order, for the connection that `cut` cuts.
+    pub(super) fn new(jobs: Vec<Job>, memory: OwnMemory, cut: Arc<Cut>) -> Self {
+        let now = Instant::now();
         Self {
             jobs,
+            looks: memory.looks(),
             memory,
-            levels_due: Instant::now(),
+            levels_due: now,
+            looked: 0,
+            looked_at: now,
+            is_seen: true,
+            cut: Some(cut),
         }
     }
 
+    /// Its reader has left.
+    fn end(mut self) {
+        self.cut = None;
+    }
+
     fn next(&self) -> Instant {
-        let dues = self.jobs.iter().map(|job| job.due);
-        dues.fold(self.levels_due, Instant::min)
+        let seen = self.seen_jobs().iter().map(|job| job.due);
+        seen.fold(self.levels_due, Instant::min)
+    }
+
+    /// The views that are worth painting.
+    fn seen_jobs(&self) -> &[Job] {
+        if self.is_seen { &self.jobs } else { &[] }
+    }
+
+    /// Notices, whenever levels are due, whether anybody looks.
+    fn notice(&mut self, now: Instant) {
+        if self.levels_due > now {
+            return;
+        }
+        // Memory that cannot be read cannot be written either; that gives the watch up.
+        let looked = self.looks.count().unwrap_or(self.looked);
+        if looked != self.looked {
+            (self.looked, self.looked_at) = (looked, now);
+        }
+        self.is_seen = now.duration_since(self.looked_at) < UNSEEN;
     }
 }
 
@@ -139,17 +191,32 @@ impl Painter {
         while let Ok(order) = self.wait() {
             match order {
                 Some(Order::Watch(number, watch)) => self.watches.push((number, watch)),
-                Some(Order::Leave(number)) => self.watches.retain(|(own, _)| *own != number),
+                Some(Order::Leave(number)) => self.leave(number),
                 Some(Order::Prepare(scene)) => self.stage.preview = scene,
                 Some(Order::Stop) => break,
+                #[cfg(test)]
+                Some(Order::Panic) => panic!("asked for"),
                 None => {}
             }
-            let mut jobs = self.watches.iter().flat_map(|(_, watch)| &watch.jobs);
+            let now = Instant::now();
+            for (_, watch) in &mut self.watches {
+                watch.notice(now);
+            }
+            let mut jobs = self.watches.iter().flat_map(|(_, own)| own.seen_jobs());
             let open = jobs.any(|job| matches!(job.subject, Subject::Programme));
             self.stage.window.set_open(open);
             self.paint();
         }
-        self.stage.window.set_open(false);
+        // Readers hear of the engine's end as everybody does.
+        for (_, watch) in self.watches.drain(..) {
+            watch.end();
+        }
+    }
+
+    fn leave(&mut self, number: u64) {
+        for (_, watch) in self.watches.extract_if(.., |(own, _)| *own == number) {
+            watch.end();
+        }
     }
 
     /// The next order, or nothing when something is due; an error when nobody gives orders any more.
@@ -177,6 +244,12 @@ impl Painter {
     }
 }
 
+impl Drop for Painter {
+    fn drop(&mut self) {
+        self.stage.window.set_open(false);
+    }
+}
+
 /// Whatever of a connection's views is due.
 fn paint_watch(
     watch: &mut Watch,
@@ -191,11 +264,14 @@ fn paint_watch(
         watch.memory.write_levels(levels)?;
     }
     for (index, job) in watch.jobs.iter_mut().enumerate() {
-        if job.due > now {
+        if job.due > now || !watch.is_seen {
             continue;
         }
         job.due = next(job.due, job.period, now);
-        let background = stage.set(&job.subject, job.size);
+        let Some(background) = stage.set(&job.subject, job.size, job.written == 0) else {
+            job.due = now + SOON;
+            continue;
+        };
         let Some(frame) = job.easel.paint(background, &stage.painted) else {
             continue;
         };
@@ -218,8 +294,9 @@ fn next(due: Instant, period: Duration, now: Instant) -> Instant {
 }
 
 impl Stage {
-    /// Sets what a view of this size shows, and answers its background.
-    fn set(&mut self, subject: &Subject, size: FrameSize) -> Colour {
+    /// Sets what a view of this size shows, and answers its background; `None`: that is not known
+    /// at the moment, and the view keeps what it has.
+    fn set(&mut self, subject: &Subject, size: FrameSize, first: bool) -> Option<Colour> {
         self.painted.clear();
         let whole = PixelRect {
             x: 0,
@@ -228,14 +305,19 @@ impl Stage {
             height: size.height,
         };
         let picture = match subject {
-            Subject::Programme => self.window.newest(),
-            Subject::Source(pictures) => pictures.current(),
+            Subject::Programme => match self.window.newest() {
+                // Only just opened again.
+                None if !first => return None,
+                newest => newest,
+            },
+            Subject::Source(pictures) => pictures.current().ok()?,
             Subject::Preview => {
                 let frame = whole.contain(self.size.width.into(), self.size.height.into());
                 let slots = self.preview.slots.iter();
-                self.painted
-                    .extend(slots.map(|slot| prepared(slot, self.size, frame)));
-                return self.preview.background;
+                for slot in slots {
+                    self.painted.push(prepared(slot, self.size, frame)?);
+                }
+                return Some(self.preview.background);
             }
         };
         self.painted.push(Painted {
@@ -244,14 +326,18 @@ impl Stage {
             crop: None,
             picture,
         });
-        BLACK
+        Some(BLACK)
     }
 }
 
-/// What a slot of the preview shows; `size` is the programme's, `frame` where it lies in the view.
-fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Painted {
-    let live: Option<Picture> = slot.pictures.as_ref().and_then(|source| source.current());
-    Painted {
+/// What a slot of the preview shows, where that is known at the moment; `size` is the programme's,
+/// `frame` where it lies in the view.
+fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Option<Painted> {
+    let live: Option<Picture> = match &slot.pictures {
+        Some(source) => source.current().ok()?,
+        None => None,
+    };
+    Some(Painted {
         rect: scaled(slot.rect, size, frame),
         fit: if live.is_some() {
             slot.fit
@@ -260,7 +346,7 @@ fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Painted {
         },
         crop: None,
         picture: live.or_else(|| slot.slate.picture().cloned()),
-    }
+    })
 }
 
 /// A rectangle of the programme, in a smaller picture of it.

@@ -68,6 +68,24 @@ fn the_newest_is_read_once() {
 }
 
 #[test]
+fn the_engine_knows_when_it_is_looked_at() {
+    let views = views(&[(16, 16)]);
+    let own = OwnMemory::create(&views, 1).unwrap();
+    let looks = own.looks();
+    assert_eq!(looks.count().unwrap(), 0, "not fetched");
+    let lent = LentMemory::adopt(own.descriptor().unwrap(), &views).unwrap();
+    let mut seen = vec![0, looks.count().unwrap()];
+    lent.picture(0, 0, &mut Vec::new()).unwrap();
+    seen.push(looks.count().unwrap());
+    lent.levels(0, &mut Vec::new()).unwrap();
+    seen.push(looks.count().unwrap());
+    let mut distinct = seen.clone();
+    distinct.dedup();
+    assert_eq!(distinct, seen);
+    assert_eq!(lent.level_count(), 1, "the rest of the page is as it was");
+}
+
+#[test]
 fn a_slot_that_is_being_written_is_not_read() {
     let views = views(&[(16, 16)]);
     let (mut own, lent) = pair(&views, 1);

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
@@ -56,10 +57,17 @@ struct Room {
     window: Arc<Window>,
     lent: LentMemory,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// Whether the connection has been cut.
+    cut: Arc<AtomicBool>,
 }
 
 impl Room {
     fn new(subjects: Vec<Subject>, preview: Scene) -> Self {
+        Self::with_levels(subjects, preview, 1)
+    }
+
+    /// Memory for so many levels: there is one, and more are not written.
+    fn with_levels(subjects: Vec<Subject>, preview: Scene, levels: u32) -> Self {
         let views: Vec<_> = (subjects.iter())
             .map(|_| ViewRequest {
                 of: View::Preview,
@@ -68,10 +76,14 @@ impl Room {
                 rate: 50,
             })
             .collect();
-        let memory = OwnMemory::create(&views, 1).unwrap();
+        let memory = OwnMemory::create(&views, levels).unwrap();
         let lent = LentMemory::adopt(memory.descriptor().unwrap(), &views).unwrap();
         let jobs = subjects.into_iter().zip(&views);
-        let watch = Watch::new(jobs.map(|(of, view)| Job::new(of, view)).collect(), memory);
+        let jobs = jobs.map(|(of, view)| Job::new(of, view)).collect();
+        let cut = Arc::new(AtomicBool::new(false));
+        let flag = cut.clone();
+        let on_cut = Cut(Box::new(move || flag.store(true, Ordering::Relaxed)));
+        let watch = Watch::new(jobs, memory, Arc::new(on_cut));
         let (orders, queue) = channel();
         let window = Arc::<Window>::default();
         let board = Meters::new(0).board();
@@ -83,6 +95,7 @@ impl Room {
             window,
             lent,
             thread: Some(thread),
+            cut,
         }
     }
 
@@ -144,6 +157,85 @@ fn the_programme_is_what_the_picture_thread_offers_while_somebody_watches() {
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(room.window.newest().is_none());
+}
+
+#[test]
+fn a_watch_that_is_given_up_cuts_its_connection_and_one_that_is_left_does_not() {
+    gst::init().unwrap();
+    let is_cut = |room: &Room| {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(500) {
+            if room.cut.load(Ordering::Relaxed) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        false
+    };
+    let good = Room::new(vec![Subject::Programme], scene(&[]));
+    assert!(!is_cut(&good));
+    good.orders.send(Order::Leave(1)).unwrap();
+    assert!(!is_cut(&good));
+    let cut = Room::new(vec![], scene(&[])).cut.clone();
+    assert!(!cut.load(Ordering::Relaxed), "the engine only ended");
+    assert!(is_cut(&Room::with_levels(vec![], scene(&[]), 2)));
+}
+
+#[test]
+fn what_nobody_looks_at_is_not_painted_until_somebody_does() {
+    gst::init().unwrap();
+    let source = Arc::new(Pictures::default());
+    source.set_still(flat(100));
+    let subjects = vec![Subject::Source(source.clone()), Subject::Programme];
+    let room = Room::new(subjects, scene(&[]));
+    room.wait_luma(0, (0.5, 0.5), 100);
+    // It hangs: the programme's frames are not even copied for it any more.
+    let begun = Instant::now();
+    while room.window.is_open() {
+        assert!(begun.elapsed() < UNSEEN + Duration::from_secs(3));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(begun.elapsed() > UNSEEN - Duration::from_millis(200));
+    source.set_still(flat(150));
+    std::thread::sleep(Duration::from_millis(200));
+    let mut pixels = Vec::new();
+    let mut levels = Vec::new();
+    let known = room.lent.levels(0, &mut levels).unwrap().unwrap();
+    room.lent.picture(0, 0, &mut pixels).unwrap();
+    assert_eq!(pixels[0], 100, "painted for nobody");
+    // That was a look, and the next picture comes at once; the levels never stopped.
+    let begun = Instant::now();
+    room.wait_luma(0, (0.5, 0.5), 150);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{begun:?}");
+    let later = room.lent.levels(0, &mut levels).unwrap().unwrap();
+    assert!(known > 40 && later > known, "{known} to {later}");
+}
+
+#[test]
+fn a_programme_that_is_looked_at_again_is_not_black_meanwhile() {
+    gst::init().unwrap();
+    let room = Room::new(vec![Subject::Programme], scene(&[]));
+    let begun = Instant::now();
+    while !room.window.is_open() {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    room.window.offer(flat(150));
+    room.wait_luma(0, (0.5, 0.5), 150);
+    while room.window.is_open() {
+        assert!(begun.elapsed() < Duration::from_secs(9));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let before = room.newest(0);
+    while !room.window.is_open() {
+        room.newest(0);
+        assert!(begun.elapsed() < Duration::from_secs(12));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(room.newest(0), before, "something else was painted");
+    room.window.offer(flat(90));
+    room.wait_luma(0, (0.5, 0.5), 90);
 }
 
 #[test]
