@@ -52,7 +52,13 @@ fn panel(args: PanelArgs, own_engine: Option<Option<PathBuf>>) -> ExitCode {
 fn trial_venue() -> std::io::Result<PathBuf> {
     let file = state_directory().join("trial.toml");
     std::fs::create_dir_all(state_directory())?;
-    std::fs::write(&file, include_str!("../tests/demo/venue.toml"))?;
+    let demo = include_str!("../tests/demo/venue.toml");
+    match std::fs::File::create_new(&file) {
+        Ok(mut fresh) => fresh.write_all(demo.as_bytes())?,
+        // Whoever has changed it wants it so.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
     Ok(file)
 }
 

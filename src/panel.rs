@@ -4,7 +4,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `operator` | keeps what is known, turns wishes into commands |
+//! | `operator` | keeps what is known; turns keys and wishes into commands |
 //! | `truth` | what the window says, made of the engine's snapshot |
 //! | `view` | the window and its widgets |
 //! | `geometry`, `board`, `row` | where everything lies, whatever it says |
@@ -18,6 +18,7 @@ mod board;
 mod card;
 mod controls;
 mod fault_bar;
+mod field;
 mod geometry;
 mod header;
 mod keys;

@@ -97,6 +97,15 @@ impl Tongue {
         text.replace("{count}", &count.to_string())
     }
 
+    /// A decimal number, as Rust writes it, as this language does; minus is a minus.
+    pub fn number(self, digits: &str) -> String {
+        let number = digits.replace('-', "−");
+        match self {
+            Self::English => number,
+            Self::French => number.replace('.', ","),
+        }
+    }
+
     /// The phrase in this language.
     pub fn say(self, phrase: &Phrase) -> String {
         phrase.say(&|text| self.tr(text).to_owned())

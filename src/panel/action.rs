@@ -44,8 +44,6 @@ pub enum Action {
     Faults,
     /// The card of keys opens or closes.
     Keys,
-    /// The window was asked to close.
-    Close,
     /// An answer to the question in the window.
     Answer(Answer),
 }

@@ -1,6 +1,8 @@
 //! Puts the window's parts where `geometry` says, whatever they hold: nothing that happens moves
 //! anything.
 
+use std::rc::Rc;
+
 use gtk::glib;
 use gtk::prelude::*;
 use gtk::subclass::prelude::*;
@@ -46,12 +48,16 @@ impl Parts {
     }
 }
 
+/// Told the board's width and height.
+type OnSize = Rc<dyn Fn(i32, i32)>;
+
 mod imp {
     use super::*;
     use std::cell::{Cell, RefCell};
 
-    #[derive(Debug)]
     pub struct Board {
+        pub size: Cell<(i32, i32)>,
+        pub on_size: RefCell<Vec<OnSize>>,
         pub parts: RefCell<Option<Parts>>,
         pub content: Cell<Content>,
     }
@@ -60,10 +66,11 @@ mod imp {
         fn default() -> Self {
             let content = Content {
                 strips: 4,
-                sources: 4,
                 aspect: 16.0 / 9.0,
             };
             Self {
+                size: Cell::default(),
+                on_size: RefCell::default(),
                 parts: RefCell::default(),
                 content: Cell::new(content),
             }
@@ -102,6 +109,9 @@ mod imp {
             let parts = self.parts.borrow();
             let Some(parts) = &*parts else { return };
             let em = text_size(width, height);
+            if self.size.replace((width, height)) != (width, height) {
+                self.obj().tell_size(width, height);
+            }
             for (part, place) in parts.placed(&places(width, height, em, self.content.get())) {
                 // GTK complains about a widget that is not measured before it is placed.
                 part.measure(gtk::Orientation::Horizontal, -1);
@@ -126,6 +136,21 @@ impl Board {
             part.set_parent(self);
         }
         self.imp().parts.replace(Some(parts));
+    }
+
+    /// Calls `told` with the board's width and height when they have changed, after it is laid out.
+    pub fn connect_size(&self, told: impl Fn(i32, i32) + 'static) {
+        self.imp().on_size.borrow_mut().push(Rc::new(told));
+    }
+
+    fn tell_size(&self, width: i32, height: i32) {
+        let listeners = self.imp().on_size.borrow().clone();
+        // Not while the window is being laid out.
+        glib::idle_add_local_once(move || {
+            for told in &listeners {
+                told(width, height);
+            }
+        });
     }
 
     /// Makes room for this much.

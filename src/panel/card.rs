@@ -25,6 +25,13 @@ pub enum Card {
     Faults,
 }
 
+impl Card {
+    /// Whether it waits for an answer.
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::StopOutput(..) | Self::Close { .. })
+    }
+}
+
 /// One line of the list of faults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Past {
@@ -93,6 +100,7 @@ fn clear(place: &gtk::Box) {
 }
 
 fn heading(place: &gtk::Box, title: &str, body: &str) {
+    set_name(place, title);
     let label = gtk::Label::builder().label(title).build();
     label.add_css_class("card-title");
     place.append(&label);

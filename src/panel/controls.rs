@@ -1,5 +1,8 @@
 //! From preview to programme: take, mix, the slate, and how a take is done.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use gtk::glib;
 use gtk::prelude::*;
 use gtk::subclass::prelude::*;
@@ -9,9 +12,12 @@ use crate::tongue::Tongue;
 
 use super::action::{Act, Action};
 use super::big_button::BigButton;
-use super::show::{set_class, set_name};
-use super::strip::in_milliseconds;
+use super::field::in_milliseconds;
+use super::show::{set_class, set_name, set_tooltip};
 use super::template::template_widget;
+
+/// A second click this soon is the other half of a double click: it would take back.
+const DOUBLE: Duration = Duration::from_millis(250);
 
 mod imp {
     use super::*;
@@ -23,6 +29,8 @@ mod imp {
         pub take: TemplateChild<BigButton>,
         #[template_child]
         pub mix: TemplateChild<BigButton>,
+        #[template_child]
+        pub morph: TemplateChild<BigButton>,
         #[template_child]
         pub slate: TemplateChild<BigButton>,
         #[template_child]
@@ -56,10 +64,16 @@ impl Controls {
         for (button, action) in [
             (&imp.take, Action::Take(None)),
             (&imp.mix, Action::Take(Some(Transition::Mix))),
+            (&imp.morph, Action::Take(Some(Transition::Morph))),
             (&imp.slate, Action::Slate),
         ] {
-            let act = act.clone();
-            button.connect_clicked(move |_| act.call(action.clone()));
+            let (act, clicked) = (act.clone(), Cell::new(None::<Instant>));
+            button.connect_clicked(move |_| {
+                let before = clicked.replace(Some(Instant::now()));
+                if before.is_none_or(|before| before.elapsed() > DOUBLE) {
+                    act.call(action.clone());
+                }
+            });
         }
         imp.cut_chosen.set_active(true);
         for (button, transition) in [
@@ -89,6 +103,7 @@ impl Controls {
         let imp = self.imp();
         imp.take.show(tongue.tr("Take"), tongue.tr("Enter"));
         imp.mix.show(tongue.tr("Mix"), tongue.tr("Space"));
+        imp.morph.show(tongue.tr("Morph"), "G");
         let word = if slate {
             tongue.tr("Leave slate")
         } else {
@@ -110,15 +125,15 @@ impl Controls {
         ];
         for (button, label, name) in texts {
             button.set_label(label);
-            button.set_tooltip_text(Some(name));
+            set_tooltip(&**button, name);
             set_name(&**button, name);
         }
         let name = tongue.tr("Duration of mix and morph, in milliseconds");
-        imp.duration.set_tooltip_text(Some(name));
+        set_tooltip(&*imp.duration, name);
         set_name(&*imp.duration, name);
         imp.direct.set_label(tongue.tr("Direct"));
         set_name(&*imp.direct, tongue.tr("Direct"));
         let what = tongue.tr("A click on a layout takes it at once");
-        imp.direct.set_tooltip_text(Some(what));
+        set_tooltip(&*imp.direct, what);
     }
 }

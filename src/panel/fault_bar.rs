@@ -9,7 +9,7 @@ use crate::model::{Fault, Severity};
 use crate::tongue::Tongue;
 
 use super::action::{Act, Action};
-use super::show::{set_class, set_description, set_name, set_text};
+use super::show::{set_class, set_description, set_name, set_text, set_tooltip};
 use super::template::template_widget;
 
 mod imp {
@@ -114,7 +114,6 @@ impl FaultBar {
         set_text(&imp.count, &sign);
         set_text(&imp.happened, &said.happened);
         set_text(&imp.doing, &said.doing);
-        imp.doing.set_visible(!said.doing.is_empty());
         set_class(
             self,
             "trouble",
@@ -125,6 +124,6 @@ impl FaultBar {
         set_name(&*imp.list, tongue.tr("Show all faults"));
         set_name(self, tongue.tr("Faults"));
         set_description(self, &format!("{} {}", said.happened, said.doing));
-        self.set_tooltip_text(Some(&format!("{}\n{}", said.happened, said.doing)));
+        set_tooltip(self, &format!("{}\n{}", said.happened, said.doing));
     }
 }

@@ -43,8 +43,6 @@ pub struct Places {
 pub struct Content {
     /// Strips of sound, without the mix.
     pub strips: usize,
-    /// Source tiles.
-    pub sources: usize,
     /// Width of the programme's picture divided by its height.
     pub aspect: f64,
 }
@@ -170,7 +168,6 @@ mod tests {
 
     const CONTENT: Content = Content {
         strips: 4,
-        sources: 5,
         aspect: 16.0 / 9.0,
     };
     const SIZES: [(i32, i32); 7] = [

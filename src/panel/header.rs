@@ -8,7 +8,7 @@ use crate::tongue::Tongue;
 
 use super::action::{Act, Action};
 use super::row::Row;
-use super::show::{set_class, set_name, set_text};
+use super::show::{set_class, set_name, set_text, set_tooltip};
 use super::template::template_widget;
 use super::truth::{Air, on_air_time};
 
@@ -33,6 +33,8 @@ mod imp {
         #[template_child]
         pub keys: TemplateChild<gtk::Button>,
         #[template_child]
+        pub controls: TemplateChild<gtk::WindowControls>,
+        #[template_child]
         pub clock: TemplateChild<gtk::Label>,
     }
 
@@ -49,8 +51,10 @@ glib::wrapper! {
 
 impl Header {
     /// A header that hands wishes to `act`.
-    pub fn new(act: &Act) -> Self {
+    /// Without the window's own buttons in a kiosk.
+    pub fn new(act: &Act, kiosk: bool) -> Self {
         let header: Self = glib::Object::new();
+        header.imp().controls.set_visible(!kiosk);
         let act = act.clone();
         header
             .imp()
@@ -70,9 +74,7 @@ impl Header {
         set_text(&imp.venue, venue);
         let text = screens.map(|count| tongue.trn("{count} screen", "{count} screens", count));
         set_text(&imp.relay, &text.unwrap_or_default());
-        imp.relay.set_tooltip_text(Some(
-            tongue.tr("Connections to the relay: screens that play, laptops that push"),
-        ));
+        set_tooltip(&*imp.relay, tongue.tr("Screens that play the relay"));
         imp.keys.set_label(tongue.tr("Keys"));
         set_name(&*imp.keys, tongue.tr("Keys"));
     }
@@ -85,6 +87,7 @@ impl Header {
             tongue.tr("SLATE ON AIR"),
             tongue.tr("OFF AIR"),
             tongue.tr("NO ENGINE"),
+            tongue.tr("NO OUTPUT"),
         ];
         // As wide as the longest of them, always: nothing beside it moves.
         let longest = texts.iter().map(|text| text.chars().count()).max();
@@ -94,13 +97,15 @@ impl Header {
             Air::On(seconds) => (texts[usize::from(slate)], on_air_time(*seconds)),
             Air::Off => (texts[2], "--:--:--".to_owned()),
             Air::Unknown => (texts[3], "--:--:--".to_owned()),
+            Air::Cut(seconds) => (texts[4], on_air_time(*seconds)),
         };
         let on = matches!(air, Air::On(_));
         set_text(&imp.air_text, text);
         set_text(&imp.air_time, &time);
         set_class(&*imp.air, "is-on", on);
         set_class(&*imp.air, "slate", slate && on);
-        set_class(&*imp.air, "unknown", *air == Air::Unknown);
+        let doubtful = matches!(air, Air::Unknown | Air::Cut(_));
+        set_class(&*imp.air, "unknown", doubtful);
     }
 
     /// Shows the time of day.

@@ -8,7 +8,7 @@ use crate::model::status::Tally;
 use crate::tongue::Tongue;
 
 use super::miniature::Miniature;
-use super::show::{set_class, set_description, set_name, set_tally, set_text};
+use super::show::{set_class, set_description, set_name, set_tally, set_text, set_tooltip};
 use super::template::template_widget;
 use super::truth;
 
@@ -67,8 +67,13 @@ impl LayoutButton {
             Tally::Off => "",
         };
         let missing = !layout.missing.is_empty();
-        let mark = format!("▲ {}", layout.missing);
-        set_text(&imp.state, if missing { &mark } else { place });
+        // Where it is is never told by colour alone.
+        let state = match (place, missing) {
+            (place, false) => place.to_owned(),
+            ("", true) => format!("▲ {}", layout.missing),
+            (place, true) => format!("{place} ▲ {}", layout.missing),
+        };
+        set_text(&imp.state, &state);
         set_class(self, "missing", missing);
         set_class(self, "behind", layout.behind_slate);
         set_name(
@@ -80,6 +85,6 @@ impl LayoutButton {
         let parts = [place, layout.missing.as_str()];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         set_description(self, &parts.join(", "));
-        self.set_tooltip_text(missing.then_some(layout.missing.as_str()));
+        set_tooltip(self, &layout.missing);
     }
 }

@@ -80,7 +80,7 @@ impl Mix {
             return;
         }
         let figure = |value: Option<f32>| match value {
-            Some(value) if value > -60.0 => format!("{value:.1}").replace('-', "−"),
+            Some(value) if value > -60.0 => tongue.number(&format!("{value:.1}")),
             _ => "–".to_owned(),
         };
         let peak = levels.map(|levels| levels.peak_db[0].max(levels.peak_db[1]));

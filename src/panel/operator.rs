@@ -1,5 +1,9 @@
-//! Between the operator and the engine: keeps what the engine said, turns wishes into commands,
-//! and has the window show the result. Lives on the GTK thread, waits for nothing.
+//! Between the operator and the engine: keeps what the engine said, and has the window show what
+//! that makes. Lives on the GTK thread, waits for nothing. What the operator wants is carried out
+//! in `wishes`, what is typed is read in `keyboard`.
+
+mod keyboard;
+mod wishes;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,22 +12,21 @@ use std::time::{Duration, Instant};
 use adw::prelude::*;
 use gtk::glib;
 
-use crate::model::{
-    Command, Event, Gain, LayoutId, OutputId, RoleId, Severity, Snapshot, SourceId, Transition,
-};
+use crate::model::transition::DEFAULT_TRANSITION_MS;
+use crate::model::{Event, RoleId, Severity, Snapshot, Transition};
 use crate::tongue::Tongue;
 
 use super::Plan;
-use super::action::{Act, Action, Answer};
+use super::action::{Act, Action};
 use super::card::Card;
 use super::fault_bar::Said;
-use super::keys::{self, Key};
 use super::link::{Heard, Link};
 use super::own_engine::OwnEngine;
 use super::past::History;
 use super::pictures::Pictures;
 use super::truth::{self, Link as State};
 use super::view::{Own, View};
+use keyboard::Keyboard;
 
 /// A selected role waits so long for its source.
 const SELECTED: Duration = Duration::from_secs(10);
@@ -31,11 +34,11 @@ const SELECTED: Duration = Duration::from_secs(10);
 const REFUSED: Duration = Duration::from_secs(6);
 /// Pictures are asked for anew when the window has kept its size for so long.
 const SETTLED: Duration = Duration::from_millis(250);
-/// A number field that nobody types into gives the keys back.
-const TYPING: Duration = Duration::from_secs(5);
+/// Clocks and spans of time are looked after so often.
+const TICK: Duration = Duration::from_millis(500);
 
 /// All that the panel knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     state: State,
     snapshot: Option<Snapshot>,
@@ -44,9 +47,30 @@ struct Known {
     duration_ms: u32,
     direct: bool,
     card: Option<Card>,
+    /// A card went by itself at this moment: the key that was meant for it must do no harm.
+    card_went: Option<Instant>,
     refused: Option<(String, Instant)>,
+    /// Pictures and levels come.
+    pictures: bool,
     history: History,
-    typing: Option<Instant>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            state: State::Searching,
+            snapshot: None,
+            selected: None,
+            transition: Transition::Cut,
+            duration_ms: DEFAULT_TRANSITION_MS,
+            direct: false,
+            card: None,
+            card_went: None,
+            refused: None,
+            pictures: true,
+            history: History::default(),
+        }
+    }
 }
 
 /// The panel at work.
@@ -55,16 +79,21 @@ pub struct Operator {
     plan: Plan,
     tongue: Cell<Tongue>,
     known: RefCell<Known>,
+    keyboard: RefCell<Keyboard>,
     view: View,
+    act: Act,
     link: Link,
     pictures: Pictures,
     own_engine: RefCell<Option<OwnEngine>>,
     /// Counts requests of pictures: what belongs to an older one is not drawn.
     generation: Cell<u64>,
-    size: Cell<(i32, i32)>,
     resize: RefCell<Option<glib::SourceId>>,
+    /// The window shall show what is new, once, when the main loop comes to it.
+    stale: Cell<bool>,
+    /// While the engine is there the computer stays awake.
+    awake: Cell<Option<u32>>,
     closing: Cell<bool>,
-    seconds: Cell<u64>,
+    ticks: Cell<u64>,
 }
 
 impl Operator {
@@ -74,35 +103,39 @@ impl Operator {
         let (pictures, woken) = Pictures::start(&plan.socket)?;
         let own_engine = plan.engine.as_ref();
         let own_engine = own_engine.and_then(|config| OwnEngine::start(&plan.socket, config));
-        // A wish is carried out when the one before is: a widget that changes while the window
-        // shows something must not find it busy.
+        // One after the other, keys and buttons alike: a widget that changes while the window
+        // shows something must not find it busy, and no wish overtakes another.
         let (wishes, wished) = async_channel::unbounded();
         let act = Act::new(move |action| {
             // The receiver lives as long as the panel.
             let _ = wishes.try_send(action);
         });
         let operator = Rc::new(Self {
-            view: View::new(app, &act),
+            view: View::new(app, &act, plan.kiosk),
+            act,
             tongue: Cell::new(Tongue::of_locale()),
-            known: RefCell::new(Known {
-                duration_ms: 300,
-                ..Known::default()
-            }),
+            known: RefCell::default(),
+            keyboard: RefCell::default(),
             plan,
             link,
             pictures,
             own_engine: RefCell::new(own_engine),
             generation: Cell::new(0),
-            size: Cell::new((0, 0)),
             resize: RefCell::default(),
+            stale: Cell::new(false),
+            awake: Cell::new(None),
             closing: Cell::new(false),
-            seconds: Cell::new(0),
+            ticks: Cell::new(0),
         });
-        operator.listen(wished, Self::carry_out);
+        operator.listen(wished, |operator, action: Action| {
+            operator.carry_out(action);
+            operator.show_soon();
+        });
         operator.listen(heard, Self::on_heard);
         operator.listen(woken, |operator, ()| operator.on_pictures());
         operator.watch_window();
-        operator.refresh();
+        operator.watch_keys();
+        operator.show();
         operator.view.window.present();
         Ok(operator)
     }
@@ -136,15 +169,10 @@ impl Operator {
             _ => glib::Propagation::Proceed,
         });
         let weak = Rc::downgrade(self);
-        window.connect_realize(move |window| {
-            let (Some(surface), weak) = (window.surface(), weak.clone()) else {
-                return;
-            };
-            surface.connect_layout(move |_, width, height| {
-                if let Some(operator) = weak.upgrade() {
-                    operator.on_size(width, height);
-                }
-            });
+        self.view.on_size(move || {
+            if let Some(operator) = weak.upgrade() {
+                operator.ask_later();
+            }
         });
         let weak = Rc::downgrade(self);
         window.connect_scale_factor_notify(move |_| {
@@ -152,18 +180,8 @@ impl Operator {
                 operator.ask_later();
             }
         });
-        let keys = gtk::EventControllerKey::new();
-        keys.set_propagation_phase(gtk::PropagationPhase::Capture);
         let weak = Rc::downgrade(self);
-        keys.connect_key_pressed(move |_, key, code, state| {
-            let operator = weak.upgrade();
-            operator.map_or(glib::Propagation::Proceed, |operator| {
-                operator.on_key(key, code, state)
-            })
-        });
-        window.add_controller(keys);
-        let weak = Rc::downgrade(self);
-        glib::timeout_add_local(Duration::from_millis(500), move || {
+        glib::timeout_add_local(TICK, move || {
             let Some(operator) = weak.upgrade() else {
                 return glib::ControlFlow::Break;
             };
@@ -184,33 +202,15 @@ impl Operator {
                 .refused
                 .take_if(|(_, since)| now.duration_since(*since) > REFUSED);
         }
-        if self.is_typing() {
-            let since = self.known.borrow_mut().typing.get_or_insert(now).to_owned();
-            if now.duration_since(since) > TYPING {
-                self.leave_field();
-            }
-        } else {
-            self.known.borrow_mut().typing = None;
+        self.look_after_field(now);
+        if let Some(engine) = &mut *self.own_engine.borrow_mut() {
+            engine.look_after(now, self.known.borrow().state == State::Connected);
         }
-        let ticks = self.seconds.replace(self.seconds.get() + 1);
+        let ticks = self.ticks.replace(self.ticks.get() + 1);
         if ticks.is_multiple_of(10) {
             self.view.tell_levels();
         }
-        self.refresh();
-    }
-
-    fn on_size(self: &Rc<Self>, width: i32, height: i32) {
-        if self.size.replace((width, height)) == (width, height) {
-            return;
-        }
-        let weak = Rc::downgrade(self);
-        // Not while the window is being laid out.
-        glib::idle_add_local_once(move || {
-            if let Some(operator) = weak.upgrade() {
-                operator.view.fit(width, height);
-                operator.ask_later();
-            }
-        });
+        self.show();
     }
 
     /// Asks for pictures of the right size when the window has settled.
@@ -229,46 +229,57 @@ impl Operator {
     }
 
     fn ask_for_pictures(self: &Rc<Self>) {
-        let known = self.known.borrow();
-        let connected = known.state == State::Connected;
-        let Some(snapshot) = known.snapshot.as_ref().filter(|_| connected) else {
-            return;
-        };
-        match self.view.wanted(snapshot) {
-            Some(views) => {
+        let views = self.ask(|snapshot| self.view.wanted(snapshot));
+        match views {
+            Some(Some(views)) => {
                 self.generation.set(self.generation.get() + 1);
                 self.pictures.request(self.generation.get(), views);
             }
-            None => {
-                drop(known);
-                self.ask_later();
-            }
+            // The window has no size yet.
+            Some(None) => self.ask_later(),
+            None => {}
         }
+    }
+
+    /// No pictures until they are asked for anew: those under way may be another venue's.
+    fn forget_pictures(&self) {
+        self.generation.set(self.generation.get() + 1);
+        self.pictures.request(self.generation.get(), Vec::new());
+        self.view.black(self.tongue.get());
     }
 
     fn on_pictures(self: &Rc<Self>) {
         let mut fetched = self.pictures.take();
-        let known = self.known.borrow();
-        let Some(snapshot) = &known.snapshot else {
-            return;
-        };
-        if known.state != State::Connected || fetched.generation != self.generation.get() {
+        if fetched.generation != self.generation.get() {
             return;
         }
-        let levels = std::mem::take(&mut fetched.levels);
-        let audible = !snapshot.show.slate && !snapshot.show.programme.slots.is_empty();
-        let sources = snapshot.sources.iter();
-        let sound: Vec<bool> = sources
-            .map(|source| source.state == "live" && !source.sound.is_empty())
-            .collect();
-        self.view
-            .show_levels(self.tongue.get(), &levels, audible, &sound);
+        let mut known = self.known.borrow_mut();
+        let connected = known.state == State::Connected;
+        if std::mem::replace(&mut known.pictures, !fetched.lost) == fetched.lost {
+            self.show_soon();
+        }
+        let Some(snapshot) = known.snapshot.as_ref().filter(|_| connected) else {
+            return;
+        };
+        if fetched.lost {
+            self.view.black(self.tongue.get());
+            return;
+        }
+        if let Some(levels) = fetched.levels.take() {
+            let audible = !snapshot.show.slate && !snapshot.show.programme.slots.is_empty();
+            let sources = snapshot.sources.iter();
+            let sound: Vec<bool> = sources
+                .map(|source| source.state == "live" && !source.sound.is_empty())
+                .collect();
+            self.view
+                .show_levels(self.tongue.get(), &levels, audible, &sound);
+        }
         self.view.show_fetched(fetched);
     }
 
     fn on_heard(self: &Rc<Self>, heard: Heard) {
         let mut known = self.known.borrow_mut();
-        let (mut fresh, mut stale) = (false, false);
+        let (mut fresh, mut lost) = (false, false);
         match heard {
             Heard::Snapshot(snapshot) => {
                 let language = snapshot.language.as_deref().and_then(Tongue::parse);
@@ -281,7 +292,10 @@ impl Operator {
             Heard::Event(event) => {
                 known.history.on_event(&event);
                 match (*event, &mut known.snapshot) {
-                    (Event::Stopped, _) => known.state = State::Stopped,
+                    (Event::Stopped, _) => {
+                        known.state = State::Stopped;
+                        lost = true;
+                    }
                     (event, Some(snapshot)) => snapshot.apply(event),
                     (_, None) => {}
                 }
@@ -290,132 +304,33 @@ impl Operator {
                 if known.state != State::Stopped {
                     known.state = State::Searching;
                 }
-                known.selected = None;
-                // A question about an engine that is not there.
-                stale = matches!(known.card, Some(Card::StopOutput(..)));
+                lost = true;
             }
             Heard::Refused(refused) => {
                 known.refused = Some((refused.message, Instant::now()));
             }
         }
+        if lost {
+            known.selected = None;
+        }
+        // A question about an engine that is not there.
+        let pointless = lost && matches!(known.card, Some(Card::StopOutput(..)));
+        if pointless {
+            known.card_went = Some(Instant::now());
+        }
         drop(known);
-        if stale {
+        if pointless {
             self.show_card(None);
         }
-        self.refresh();
+        if fresh || lost {
+            self.forget_pictures();
+        }
         if fresh {
-            self.ask_later();
+            // The widgets first: pictures are asked for as large as they are.
+            self.show();
+            self.ask_for_pictures();
         }
-    }
-
-    fn on_key(
-        self: &Rc<Self>,
-        key: gtk::gdk::Key,
-        code: u32,
-        state: gtk::gdk::ModifierType,
-    ) -> glib::Propagation {
-        let meaning = keys::meaning(key, code, state);
-        if self.is_typing() {
-            self.known.borrow_mut().typing = Some(Instant::now());
-            match meaning {
-                // The field takes the number first.
-                Some(Key::Take | Key::Slate) => {
-                    self.leave_field();
-                    return glib::Propagation::Stop;
-                }
-                Some(Key::Layout(..)) => self.leave_field(),
-                _ => return glib::Propagation::Proceed,
-            }
-        }
-        let Some(meaning) = meaning else {
-            return glib::Propagation::Proceed;
-        };
-        let asks = self.known.borrow().card.is_some();
-        match meaning {
-            Key::Slate if asks => self.carry_out(Action::Answer(Answer::Cancel)),
-            Key::Press => {
-                if let Some(focused) = gtk::prelude::GtkWindowExt::focus(&self.view.window) {
-                    focused.activate();
-                }
-            }
-            meaning => {
-                if let Some(action) = self.meant(meaning) {
-                    self.carry_out(action);
-                }
-            }
-        }
-        glib::Propagation::Stop
-    }
-
-    /// The wish behind a key, in this venue.
-    fn meant(&self, key: Key) -> Option<Action> {
-        let known = self.known.borrow();
-        let snapshot = known.snapshot.as_ref();
-        match key {
-            Key::Layout(number, direct) => {
-                let layout = snapshot?.layouts.get(number)?.id.clone();
-                Some(Action::Layout { layout, direct })
-            }
-            Key::Take => Some(Action::Take(None)),
-            Key::Mix => Some(Action::Take(Some(Transition::Mix))),
-            Key::Morph => Some(Action::Take(Some(Transition::Morph))),
-            Key::Slate => Some(Action::Slate),
-            Key::Source(number) => Some(Action::Source(snapshot?.sources.get(number)?.id.clone())),
-            Key::NextRole => Some(Action::NextRole),
-            Key::Keys => Some(Action::Keys),
-            Key::Faults => Some(Action::Faults),
-            Key::Press => None,
-        }
-    }
-
-    fn is_typing(&self) -> bool {
-        let focused = gtk::prelude::GtkWindowExt::focus(&self.view.window);
-        focused.is_some_and(|widget| widget.is::<gtk::Text>())
-    }
-
-    fn leave_field(&self) {
-        // A spin button takes what was typed when it loses the focus.
-        gtk::prelude::GtkWindowExt::set_focus(&self.view.window, None::<&gtk::Widget>);
-        self.known.borrow_mut().typing = None;
-    }
-
-    fn carry_out(self: &Rc<Self>, action: Action) {
-        match action {
-            Action::Layout { layout, direct } => self.on_layout(layout, direct),
-            Action::Take(transition) => self.take(None, transition),
-            Action::Slate => {
-                let on = self.ask(|snapshot| !snapshot.show.slate);
-                if let Some(on) = on {
-                    self.command(Command::Slate { on });
-                }
-            }
-            Action::SelectRole(role) => self.select(role),
-            Action::NextRole => self.next_role(),
-            Action::Source(source) => self.on_source(source),
-            Action::Gain(source, db) => {
-                if let Some(gain) = Gain::from_db(db.clamp(-60.0, 12.0)) {
-                    self.command(Command::Gain { source, gain });
-                }
-            }
-            Action::Mute(source, mute) => self.command(Command::Mute { source, mute }),
-            Action::Delay(source, delay_ms) => self.command(Command::Delay { source, delay_ms }),
-            Action::Output(output) => self.on_output(output),
-            Action::RunOutput(output, run) => self.command(Command::Output { output, run }),
-            Action::ChooseTransition(transition) => {
-                self.known.borrow_mut().transition = transition;
-            }
-            Action::Duration(duration_ms) => self.known.borrow_mut().duration_ms = duration_ms,
-            Action::Direct(direct) => self.known.borrow_mut().direct = direct,
-            Action::Faults => self.toggle_card(Card::Faults),
-            Action::Keys => self.toggle_card(Card::Keys),
-            Action::Close => {
-                if self.may_close() {
-                    self.close();
-                }
-            }
-            Action::Answer(answer) => self.on_answer(answer),
-        }
-        self.refresh();
+        self.show_soon();
     }
 
     /// What the snapshot says, where it is true.
@@ -427,137 +342,26 @@ impl Operator {
             .map(question)
     }
 
-    fn command(&self, command: Command) {
-        if self.known.borrow().state == State::Connected {
-            self.link.send(command);
+    /// Has the window show what is known when all that waits has been heard: once, not once for each.
+    fn show_soon(self: &Rc<Self>) {
+        if self.stale.replace(true) {
+            return;
         }
-    }
-
-    fn on_layout(&self, layout: LayoutId, direct: bool) {
-        let direct = direct || self.known.borrow().direct;
-        if direct {
-            self.take(Some(layout), None);
-        } else {
-            self.command(Command::Preview { layout });
-        }
-    }
-
-    fn take(&self, layout: Option<LayoutId>, transition: Option<Transition>) {
-        let (transition, duration_ms) = {
-            let known = self.known.borrow();
-            (transition.unwrap_or(known.transition), known.duration_ms)
-        };
-        self.command(Command::Take {
-            layout,
-            transition,
-            duration_ms,
-        });
-    }
-
-    fn select(&self, role: RoleId) {
-        let mut known = self.known.borrow_mut();
-        let again = known.selected.as_ref().is_some_and(|(own, _)| *own == role);
-        known.selected = (!again).then(|| (role, Instant::now()));
-    }
-
-    fn next_role(&self) {
-        let roles = self.ask(|snapshot| truth::roles(self.tongue.get(), snapshot));
-        let mut known = self.known.borrow_mut();
-        let roles = roles.unwrap_or_default();
-        let next = match &known.selected {
-            None => 0,
-            Some((own, _)) => roles
-                .iter()
-                .position(|role| role.id == *own)
-                .map_or(0, |at| at + 1),
-        };
-        known.selected = roles
-            .get(next)
-            .map(|role| (role.id.clone(), Instant::now()));
-    }
-
-    fn on_source(&self, source: SourceId) {
-        let selected = self.known.borrow_mut().selected.take();
-        match selected {
-            Some((role, _)) => self.command(Command::Role {
-                role,
-                source: Some(source),
-            }),
-            None => {
-                let hint = self
-                    .tongue
-                    .get()
-                    .tr("Choose a role first, then its source.");
-                self.known.borrow_mut().refused = Some((hint.to_owned(), Instant::now()));
+        let weak = Rc::downgrade(self);
+        glib::idle_add_local_once(move || {
+            if let Some(operator) = weak.upgrade() {
+                operator.show();
             }
-        }
-    }
-
-    fn on_output(self: &Rc<Self>, output: OutputId) {
-        let found = self.ask(|snapshot| {
-            let found = snapshot.outputs.iter().find(|own| own.id == output);
-            found.map(|own| (own.label.clone(), own.state != "stopped"))
         });
-        match found.flatten() {
-            Some((_, false)) => self.command(Command::Output { output, run: true }),
-            Some((label, true)) => self.show_card(Some(Card::StopOutput(output, label))),
-            None => {}
-        }
-    }
-
-    fn on_answer(self: &Rc<Self>, answer: Answer) {
-        self.show_card(None);
-        match answer {
-            Answer::Cancel => {}
-            Answer::StopOutput(output) => self.command(Command::Output { output, run: false }),
-            Answer::LeaveRunning => self.close(),
-            Answer::StopShow => {
-                if let Some(engine) = self.own_engine.take() {
-                    engine.stop();
-                }
-                self.close();
-            }
-        }
-    }
-
-    fn toggle_card(self: &Rc<Self>, card: Card) {
-        let shown = self.known.borrow().card.as_ref() == Some(&card);
-        self.show_card((!shown).then_some(card));
-    }
-
-    fn show_card(self: &Rc<Self>, card: Option<Card>) {
-        let tongue = self.tongue.get();
-        let past = self.known.borrow().history.lines(tongue);
-        self.view.show_card(tongue, card.as_ref(), &past);
-        self.known.borrow_mut().card = card;
-    }
-
-    /// Whether the window may close now; asks in the window where that is not sure.
-    fn may_close(self: &Rc<Self>) -> bool {
-        if self.closing.get() {
-            return true;
-        }
-        if self.plan.kiosk {
-            return false;
-        }
-        let own_engine = self.own_engine.borrow().is_some();
-        if self.known.borrow().state != State::Connected && !own_engine {
-            return true;
-        }
-        self.show_card(Some(Card::Close { own_engine }));
-        false
-    }
-
-    fn close(&self) {
-        self.closing.set(true);
-        self.view.window.close();
     }
 
     /// Has the window show what is known.
-    fn refresh(&self) {
+    fn show(self: &Rc<Self>) {
+        self.stale.set(false);
         let known = self.known.borrow();
         let tongue = self.tongue.get();
         let connected = known.state == State::Connected;
+        self.stay_awake(connected);
         let said = self.said(&known);
         let own = Own {
             tongue,
@@ -567,22 +371,46 @@ impl Operator {
             now: wall_clock(),
         };
         match &known.snapshot {
-            Some(snapshot) => self.view.show(snapshot, &own),
+            Some(snapshot) if connected => self.view.show(snapshot, &own),
+            Some(snapshot) => self.view.show(&truth::unknown(snapshot), &own),
             None => self.view.show_own(None, &own),
+        }
+        if let Some(Card::Faults) = known.card {
+            let past = known.history.lines(tongue);
+            self.view.show_card(tongue, Some(&Card::Faults), &past);
+        }
+    }
+
+    /// No blanked screen and no suspended laptop in the middle of a talk.
+    fn stay_awake(&self, wanted: bool) {
+        let Some(app) = self.view.window.application() else {
+            return;
+        };
+        match (self.awake.get(), wanted) {
+            (None, true) => {
+                let what =
+                    gtk::ApplicationInhibitFlags::IDLE | gtk::ApplicationInhibitFlags::SUSPEND;
+                let reason = self.tongue.get().tr("A show is on air");
+                let cookie = app.inhibit(Some(&self.view.window), what, Some(reason));
+                self.awake.set(Some(cookie));
+            }
+            (Some(cookie), false) => {
+                if cookie != 0 {
+                    app.uninhibit(cookie);
+                }
+                self.awake.set(None);
+            }
+            _ => {}
         }
     }
 
     /// What the fault bar says.
     fn said(&self, known: &Known) -> Said {
         let tongue = self.tongue.get();
-        let failed = self
-            .own_engine
-            .borrow_mut()
-            .as_mut()
-            .and_then(OwnEngine::failure);
-        if let Some(reason) = failed.filter(|_| known.state != State::Connected) {
-            let text = tongue.tr("The engine does not start: {reason}");
-            return Said::own(Severity::Serious, text.replace("{reason}", &reason));
+        let own_engine = self.own_engine.borrow();
+        let trouble = own_engine.as_ref().and_then(|own| own.trouble(tongue));
+        if let Some(text) = trouble.filter(|_| known.state != State::Connected) {
+            return Said::own(Severity::Serious, text);
         }
         match known.state {
             State::Searching => {
@@ -597,14 +425,25 @@ impl Operator {
             }
             State::Connected => {}
         }
-        if let Some((message, _)) = &known.refused {
-            return Said::own(Severity::Notice, message.clone());
-        }
         let faults = known.snapshot.as_ref().map_or(&[][..], |own| &own.faults);
-        match truth::worst(faults) {
-            Some(fault) => Said::fault(tongue, fault, faults.len()),
-            None => Said::nothing(tongue),
+        let worst = truth::worst(faults).filter(|fault| fault.severity > Severity::Notice);
+        let refused = known.refused.as_ref().map(|(message, _)| message);
+        let mut said = match (worst.or(truth::worst(faults)), refused) {
+            (None | Some(_), Some(message)) if worst.is_none() => {
+                return Said::own(Severity::Notice, message.clone());
+            }
+            (Some(fault), _) => Said::fault(tongue, fault, faults.len()),
+            (None, _) => Said::nothing(tongue),
+        };
+        if let Some(message) = refused {
+            said.doing.clone_from(message);
         }
+        if !known.pictures && worst.is_none() {
+            let text =
+                tongue.tr("The engine sends no pictures. The show may be running all the same.");
+            return Said::own(Severity::Warning, text.to_owned());
+        }
+        said
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::OutputId;
 use crate::tongue::Tongue;
 
 use super::action::{Act, Action};
-use super::show::{set_class, set_description, set_mark, set_name, set_text};
+use super::show::{set_class, set_description, set_mark, set_name, set_text, set_tooltip};
 use super::template::template_widget;
 use super::truth::{Mark, Output};
 
@@ -135,6 +135,13 @@ impl OutputChip {
 
     fn end_holding(&self) {
         let imp = self.imp();
+        // Dragged off and let go, a hold ends without a click.
+        let weak = self.downgrade();
+        glib::idle_add_local_once(move || {
+            if let Some(chip) = weak.upgrade() {
+                chip.imp().done.set(false);
+            }
+        });
         imp.since.set(None);
         imp.held.set_fraction(0.0);
         if let Some(timer) = imp.timer.take() {
@@ -162,6 +169,6 @@ impl OutputChip {
         } else {
             tongue.tr("Click to start")
         };
-        self.set_tooltip_text(Some(&format!("{}\n{what}", output.detail)));
+        set_tooltip(self, &format!("{}\n{what}", output.detail));
     }
 }

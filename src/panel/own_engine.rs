@@ -1,13 +1,18 @@
 //! The engine that `regie` alone starts where none answers: a process of its own, which outlives
-//! the window unless the operator says otherwise. A later window knows it again, and can end it.
+//! the window unless the operator says otherwise. While the window is there it starts an engine
+//! that breaks again. A later window knows the engine again, and can end it.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::tongue::Tongue;
 
 use super::EnginePlan;
 
@@ -15,53 +20,138 @@ use super::EnginePlan;
 const LOG: &str = "engine.log";
 /// Its process number, beside it.
 const NUMBER: &str = "engine.pid";
+/// Pauses before an engine that broke is started again: at once, then longer.
+const PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(5),
+];
+/// An engine that has run for so long had no trouble starting.
+const WELL: Duration = Duration::from_secs(30);
+
+/// Life of the process.
+#[derive(Debug)]
+enum Life {
+    /// An earlier window started it; somebody else waits for its end.
+    Adopted(Pid),
+    /// It runs, since then; whether it has ever answered.
+    Running(Child, Instant, bool),
+    /// It broke after it had answered; it is started again at this moment.
+    Broke(Instant),
+    /// It ended before it answered: starting it again would not help. The last it said.
+    Refused(String),
+    /// It ended in good order.
+    Ended,
+}
 
 /// An engine that a window started.
 #[derive(Debug)]
 pub struct OwnEngine {
-    process: Pid,
     socket: PathBuf,
-    /// Of this very window.
-    child: Option<Child>,
-    log: PathBuf,
-    failure: Option<String>,
+    plan: EnginePlan,
+    life: Life,
+    /// Starts since it last ran well.
+    starts: usize,
 }
 
 impl OwnEngine {
     /// Starts one for `socket`, unless one answers there already: that is ours if an earlier window
     /// started it.
     pub fn start(socket: &Path, plan: &EnginePlan) -> Option<Self> {
-        if let Ok(stream) = UnixStream::connect(socket) {
-            return Self::known(socket, &stream, plan);
-        }
-        match Self::spawn(socket, plan) {
-            Ok(engine) => Some(engine),
-            Err(error) => {
-                tracing::error!("the engine cannot be started: {error}");
-                None
-            }
-        }
-    }
-
-    /// The engine at the other end, if a window started it.
-    fn known(socket: &Path, stream: &UnixStream, plan: &EnginePlan) -> Option<Self> {
-        let process = peer(stream)?;
-        let noted = std::fs::read_to_string(plan.state.join(NUMBER)).ok()?;
-        let noted = noted.trim().parse().ok().and_then(Pid::from_raw);
-        (noted == Some(process)).then(|| Self {
-            process,
+        let own = |life| Self {
             socket: socket.to_owned(),
-            child: None,
-            log: plan.state.join(LOG),
-            failure: None,
-        })
+            plan: plan.clone(),
+            life,
+            starts: 0,
+        };
+        if let Ok(stream) = UnixStream::connect(socket) {
+            let noted = std::fs::read_to_string(plan.state.join(NUMBER)).ok()?;
+            let noted = noted.trim().parse().ok().and_then(Pid::from_raw)?;
+            return (peer(&stream) == Some(noted)).then(|| own(Life::Adopted(noted)));
+        }
+        Some(own(launch(socket, plan)))
     }
 
-    fn spawn(socket: &Path, plan: &EnginePlan) -> std::io::Result<Self> {
+    /// Notices its end, and starts it again where it broke. `answers`: the window is connected.
+    pub fn look_after(&mut self, now: Instant, answers: bool) {
+        match &mut self.life {
+            Life::Running(child, since, answered) => {
+                if answers && !std::mem::replace(answered, true) {
+                    // The one that answers is the one that was started: another window may have
+                    // been quicker.
+                    let number = child.id().to_string();
+                    let stream = UnixStream::connect(&self.socket).ok();
+                    if stream.and_then(|stream| peer(&stream)) == Some(Pid::from_child(child))
+                        && let Err(error) = std::fs::write(self.plan.state.join(NUMBER), number)
+                    {
+                        tracing::warn!("the engine's number cannot be noted: {error}");
+                    }
+                }
+                if now.duration_since(*since) > WELL {
+                    self.starts = 0;
+                }
+                let Ok(Some(status)) = child.try_wait() else {
+                    return;
+                };
+                self.life = if status.success() {
+                    Life::Ended
+                } else if *answered {
+                    let pause = PAUSES[self.starts.min(PAUSES.len() - 1)];
+                    self.starts += 1;
+                    Life::Broke(now + pause)
+                } else {
+                    Life::Refused(last_words(&self.plan.state.join(LOG), &status.to_string()))
+                };
+            }
+            Life::Broke(again) if now >= *again => {
+                self.life = match launch(&self.socket, &self.plan) {
+                    // It has answered before: it may be tried for ever.
+                    Life::Running(child, since, _) => Life::Running(child, since, true),
+                    other => other,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// What is wrong with it, for the operator.
+    pub fn trouble(&self, tongue: Tongue) -> Option<String> {
+        match &self.life {
+            Life::Refused(reason) => {
+                let text = tongue.tr("The engine does not start: {reason}");
+                Some(text.replace("{reason}", reason))
+            }
+            Life::Broke(_) => Some(
+                tongue
+                    .tr("The engine broke. It is started again, and goes on as it was.")
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// Has it end in good order. (Whoever answers now: a number may be another process's by then.)
+    pub fn stop(self) {
+        let process = match &self.life {
+            Life::Adopted(process) => *process,
+            Life::Running(child, ..) => Pid::from_child(child),
+            Life::Broke(_) | Life::Refused(_) | Life::Ended => return,
+        };
+        let answers = UnixStream::connect(&self.socket).ok();
+        let answering = answers.and_then(|stream| peer(&stream));
+        if answering == Some(process) {
+            // It may be ending by itself.
+            let _ = kill_process(process, Signal::TERM);
+        }
+    }
+}
+
+fn launch(socket: &Path, plan: &EnginePlan) -> Life {
+    let launched = (|| -> std::io::Result<Child> {
         std::fs::create_dir_all(&plan.state)?;
-        let log = plan.state.join(LOG);
-        let file = File::create(&log)?;
-        let child = Command::new(std::env::current_exe()?)
+        let file = File::create(plan.state.join(LOG))?;
+        Command::new(std::env::current_exe()?)
             .arg("engine")
             .arg("--config")
             .arg(&plan.config)
@@ -74,43 +164,28 @@ impl OwnEngine {
             .stderr(file)
             // Ctrl-C in the window's terminal is not for the show.
             .process_group(0)
-            .spawn()?;
-        let process = Pid::from_child(&child);
-        std::fs::write(
-            plan.state.join(NUMBER),
-            process.as_raw_nonzero().to_string(),
-        )?;
-        Ok(Self {
-            process,
-            socket: socket.to_owned(),
-            child: Some(child),
-            log,
-            failure: None,
-        })
+            .spawn()
+    })();
+    match launched {
+        Ok(child) => Life::Running(child, Instant::now(), false),
+        Err(error) => Life::Refused(error.to_string()),
     }
+}
 
-    /// Why it has ended, where it has not done what it should: the last it said.
-    pub fn failure(&mut self) -> Option<String> {
-        if self.failure.is_none()
-            && let Some(child) = &mut self.child
-            && let Ok(Some(status)) = child.try_wait()
-        {
-            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-            let last = said.lines().rev().find(|line| !line.trim().is_empty());
-            self.failure = Some(last.map_or_else(|| status.to_string(), str::to_owned));
-        }
-        self.failure.clone()
-    }
-
-    /// Has it end in good order. (Whoever answers now: a number may be another process's by then.)
-    pub fn stop(self) {
-        let answers = UnixStream::connect(&self.socket);
-        let answering = answers.ok().and_then(|stream| peer(&stream));
-        if answering == Some(self.process) {
-            // It may be ending by itself.
-            let _ = kill_process(self.process, Signal::TERM);
-        }
-    }
+/// The last line of a log, or `otherwise`.
+fn last_words(log: &Path, otherwise: &str) -> String {
+    const ENOUGH: u64 = 4096;
+    let end = || -> std::io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(ENOUGH)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = end().unwrap_or_default();
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    last.unwrap_or(otherwise).to_owned()
 }
 
 /// The process at the other end.

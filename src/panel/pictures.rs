@@ -18,6 +18,8 @@ use crate::monitor::Levels;
 const LOOK: Duration = Duration::from_millis(33);
 /// Pause after the engine could not be asked.
 const AGAIN: Duration = Duration::from_millis(400);
+/// Levels come 20 times a second: memory that is not written for so long is no longer true.
+const STALE: Duration = Duration::from_secs(1);
 
 /// A picture ready to be drawn: BGRA, opaque.
 #[derive(Debug, Clone)]
@@ -37,8 +39,10 @@ pub struct Frame {
 pub struct Fetched {
     /// By the views' order; `None`: nothing new.
     pub frames: Vec<Option<Frame>>,
-    /// The mix, then the sources in the venue's order; empty: nothing new.
-    pub levels: Vec<Levels>,
+    /// The mix, then the sources in the venue's order; `None`: nothing new.
+    pub levels: Option<Vec<Levels>>,
+    /// The engine writes nothing any more, or cannot be asked.
+    pub lost: bool,
     /// Which request of views this belongs to.
     pub generation: u64,
 }
@@ -66,6 +70,7 @@ impl Pictures {
             generation: 0,
             converted: Vec::new(),
             raw: Vec::new(),
+            levels: Vec::new(),
         };
         std::thread::Builder::new()
             .name("pictures".into())
@@ -84,6 +89,7 @@ impl Pictures {
         let mut fetched = self.fetched.lock();
         let empty = Fetched {
             generation: fetched.generation,
+            lost: fetched.lost,
             ..Fetched::default()
         };
         std::mem::replace(&mut *fetched, empty)
@@ -107,6 +113,7 @@ struct Fetch {
     generation: u64,
     converted: Vec<Option<Converted>>,
     raw: Vec<u8>,
+    levels: Vec<Levels>,
 }
 
 impl Fetch {
@@ -140,19 +147,39 @@ impl Fetch {
                 self.reader = Some(reader);
                 self.converted = self.views.iter().map(converted).collect();
             }
-            Err(error) => tracing::debug!("no monitors: {error}"),
+            Err(error) => {
+                tracing::debug!("no monitors: {error}");
+                self.lost();
+            }
         }
+    }
+
+    /// Tells that there are no pictures.
+    fn lost(&mut self) {
+        {
+            let mut fetched = self.fetched.lock();
+            *fetched = Fetched {
+                generation: self.generation,
+                lost: true,
+                ..Fetched::default()
+            };
+        }
+        // Full: the main loop has been told already.
+        let _ = self.wake.try_send(());
     }
 
     fn look(&mut self) {
         let Some(reader) = &mut self.reader else {
             return;
         };
-        if !reader.is_connected() {
+        if !reader.is_connected() || reader.age() > STALE {
             self.reader = None;
+            self.lost();
             return;
         }
         let levels = reader.levels().unwrap_or_default();
+        let louder = (levels != self.levels).then(|| levels.clone());
+        self.levels = levels;
         let mut frames: Vec<Option<Frame>> = vec![None; self.views.len()];
         for (index, place) in frames.iter_mut().enumerate() {
             let Some(Some(view)) = self.converted.get_mut(index) else {
@@ -161,14 +188,18 @@ impl Fetch {
             match reader.picture(index, view.seen, &mut self.raw) {
                 Ok(Some(sequence)) => {
                     view.seen = sequence;
-                    *place = view.frame(&mut self.raw);
+                    *place = view.frame(&self.raw);
                 }
                 Ok(None) => {}
                 Err(error) => tracing::debug!("a monitor cannot be read: {error}"),
             }
         }
+        if louder.is_none() && frames.iter().all(Option::is_none) {
+            return;
+        }
         {
             let mut fetched = self.fetched.lock();
+            fetched.lost = false;
             if fetched.generation != self.generation || fetched.frames.len() != frames.len() {
                 fetched.frames = vec![None; frames.len()];
                 fetched.generation = self.generation;
@@ -178,7 +209,9 @@ impl Fetch {
                     *old = new;
                 }
             }
-            fetched.levels = levels;
+            if louder.is_some() {
+                fetched.levels = louder;
+            }
         }
         // Full: the main loop has been told already.
         let _ = self.wake.try_send(());
@@ -207,11 +240,11 @@ fn converted(view: &ViewRequest) -> Option<Converted> {
 
 impl Converted {
     /// The raw picture as GTK draws it.
-    fn frame(&self, raw: &mut Vec<u8>) -> Option<Frame> {
+    fn frame(&self, raw: &[u8]) -> Option<Frame> {
         if raw.len() < self.from.size() {
             return None;
         }
-        let source = gst::Buffer::from_mut_slice(std::mem::take(raw));
+        let source = gst::Buffer::from_slice(raw.to_vec());
         let mut target = gst::Buffer::with_size(self.to.size()).ok()?;
         {
             let source = VideoFrameRef::from_buffer_ref_readable(&source, &self.from).ok()?;

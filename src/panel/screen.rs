@@ -63,11 +63,13 @@ impl Screen {
     }
 
     /// The size, in the screen's own pixels, at which a picture of this aspect needs no further
-    /// scaling: both even. `None` while it has no place.
-    pub fn wanted(&self, aspect: f64) -> Option<(u32, u32)> {
+    /// scaling: both even, and never more than the engine gives or than `most` pixels wide. `None`
+    /// while it has no place.
+    pub fn wanted(&self, aspect: f64, most: u32) -> Option<(u32, u32)> {
         let scale = f64::from(self.scale_factor());
         let (width, height) = (f64::from(self.width()), f64::from(self.height()));
-        let width = width.min(height * aspect);
+        let most = f64::from(most.min(3840)).min(2160.0 * aspect) / scale;
+        let width = width.min(height * aspect).min(most);
         let even = |length: f64| ((length * scale).round() as u32) & !1;
         let (width, height) = (even(width), even(width / aspect));
         (width >= 16 && height >= 16).then_some((width, height))
@@ -80,8 +82,9 @@ fn inside(width: f32, height: f32, texture: &gdk::Texture) -> graphene::Rect {
     let (own_width, own_height) = (texture.width() as f32, texture.height() as f32);
     let factor = (width / own_width).min(height / own_height);
     let (w, h) = (own_width * factor, own_height * factor);
-    if (w - width).abs() < 2.0 && (h - height).abs() < 2.0 {
-        return graphene::Rect::new(0.0, 0.0, own_width * factor, own_height * factor);
+    if (w - width).abs() < 3.0 && (h - height).abs() < 3.0 {
+        // It was asked for at this size, and made even.
+        return graphene::Rect::new(0.0, 0.0, width, height);
     }
     graphene::Rect::new(
         ((width - w) / 2.0).floor(),

@@ -46,3 +46,10 @@ pub fn set_name(widget: &impl IsA<gtk::Accessible>, name: &str) {
 pub fn set_description(widget: &impl IsA<gtk::Accessible>, text: &str) {
     widget.update_property(&[gtk::accessible::Property::Description(text)]);
 }
+
+/// Sets a tooltip, where it is another one: GTK looks for the pointer each time.
+pub fn set_tooltip(widget: &impl IsA<gtk::Widget>, text: &str) {
+    if widget.tooltip_text().as_deref().unwrap_or_default() != text {
+        widget.set_tooltip_text((!text.is_empty()).then_some(text));
+    }
+}

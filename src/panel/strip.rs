@@ -11,8 +11,9 @@ use crate::tongue::Tongue;
 
 use super::action::{Act, Action};
 use super::alarm::Alarm;
+use super::field::{in_milliseconds, no_scrolling};
 use super::meter::Meter;
-use super::show::{set_class, set_name, set_text};
+use super::show::{set_class, set_name, set_text, set_tooltip};
 use super::template::template_widget;
 use super::truth::Source;
 
@@ -44,6 +45,7 @@ mod imp {
         pub showing: Cell<bool>,
         pub gain_moved: Cell<Option<Instant>>,
         pub delay_moved: Cell<Option<Instant>>,
+        pub tongue: Cell<Tongue>,
         pub state: RefCell<Alarm>,
     }
 
@@ -64,8 +66,13 @@ impl Strip {
         let strip: Self = glib::Object::new();
         let imp = strip.imp();
         no_scrolling(&*imp.fader);
-        no_scrolling(&*imp.delay);
         in_milliseconds(&imp.delay);
+        // Home and End would go to silence and to full gain on air, and neither is meant:
+        // arrows move it by a dB.
+        imp.fader.connect_change_value(|_, how, _| match how {
+            gtk::ScrollType::Start | gtk::ScrollType::End => glib::Propagation::Stop,
+            _ => glib::Propagation::Proceed,
+        });
         let (id, wish) = (source.clone(), act.clone());
         imp.fader.connect_value_changed(glib::clone!(
             #[weak]
@@ -74,7 +81,7 @@ impl Strip {
                 let imp = strip.imp();
                 // Tenths of a dB: a hand is not more exact.
                 let db = (fader.value() * 10.0).round() / 10.0;
-                set_text(&imp.value, &decibels(db));
+                set_text(&imp.value, &decibels(imp.tongue.get(), db));
                 if !imp.showing.get() {
                     imp.gain_moved.set(Some(Instant::now()));
                     wish.call(Action::Gain(id.clone(), db));
@@ -111,7 +118,9 @@ impl Strip {
         let imp = self.imp();
         let settled = |moved: Option<Instant>| moved.is_none_or(|moved| moved.elapsed() > SETTLE);
         imp.showing.set(true);
-        if settled(imp.gain_moved.get()) && (imp.fader.value() - source.gain_db).abs() > 0.05 {
+        let held = imp.fader.state_flags().contains(gtk::StateFlags::ACTIVE);
+        let moved = (imp.fader.value() - source.gain_db).abs() > 0.05;
+        if moved && !held && settled(imp.gain_moved.get()) {
             imp.fader.set_value(source.gain_db);
         }
         imp.mute.set_active(source.mute);
@@ -120,10 +129,9 @@ impl Strip {
             imp.delay.set_value(delay);
         }
         imp.showing.set(false);
-        set_text(
-            &imp.value,
-            &decibels((imp.fader.value() * 10.0).round() / 10.0),
-        );
+        imp.tongue.set(tongue);
+        let db = (imp.fader.value() * 10.0).round() / 10.0;
+        set_text(&imp.value, &decibels(tongue, db));
         set_text(&imp.label, &source.label);
         let mute = if source.mute {
             tongue.tr("Muted")
@@ -138,9 +146,10 @@ impl Strip {
         set_name(&*imp.mute, &named(tongue.tr("Mute {source}")));
         set_name(&*imp.delay, &named(tongue.tr("Delay of {source}")));
         set_name(&*imp.meter, &named(tongue.tr("Meter of {source}")));
-        imp.delay.set_tooltip_text(Some(
+        set_tooltip(
+            &*imp.delay,
             tongue.tr("Delay of picture and sound, in milliseconds"),
-        ));
+        );
     }
 
     /// Shows the source's levels.
@@ -159,31 +168,9 @@ impl Strip {
 }
 
 /// A gain as people read it.
-pub fn decibels(db: f64) -> String {
+fn decibels(tongue: Tongue, db: f64) -> String {
     // No "-0.0".
-    format!("{:+.1} dB", if db.abs() < 0.05 { 0.0 } else { db }).replace('-', "−")
-}
-
-/// Numbers in this field are milliseconds, and say so.
-pub fn in_milliseconds(field: &gtk::SpinButton) {
-    field.connect_output(|field| {
-        let text = format!("{:.0} ms", field.value());
-        if field.text() != text {
-            field.set_text(&text);
-        }
-        glib::Propagation::Stop
-    });
-    field.connect_input(|field| {
-        let text = field.text();
-        let number: String = text.chars().filter(char::is_ascii_digit).collect();
-        Some(number.parse().map_err(|_| ()))
-    });
-}
-
-/// The wheel moves nothing here: a hand that scrolls past would change what people hear.
-fn no_scrolling(widget: &impl IsA<gtk::Widget>) {
-    let scroll = gtk::EventControllerScroll::new(gtk::EventControllerScrollFlags::BOTH_AXES);
-    scroll.set_propagation_phase(gtk::PropagationPhase::Capture);
-    scroll.connect_scroll(|_, _, _| glib::Propagation::Stop);
-    widget.add_controller(scroll);
+    let db = if db.abs() < 0.05 { 0.0 } else { db };
+    let number = tongue.number(&format!("{db:+.1}"));
+    format!("{number} dB")
 }

@@ -9,7 +9,9 @@ use crate::tongue::Tongue;
 
 use super::meter::Meter;
 use super::screen::Screen;
-use super::show::{set_class, set_description, set_mark, set_name, set_tally, set_text};
+use super::show::{
+    set_class, set_description, set_mark, set_name, set_tally, set_text, set_tooltip,
+};
 use super::template::template_widget;
 use super::truth::{Mark, Source};
 
@@ -23,6 +25,8 @@ mod imp {
         pub screen: TemplateChild<Screen>,
         #[template_child]
         pub key: TemplateChild<gtk::Label>,
+        #[template_child]
+        pub place: TemplateChild<gtk::Label>,
         #[template_child]
         pub notice: TemplateChild<gtk::Label>,
         #[template_child]
@@ -75,7 +79,9 @@ impl Tile {
         set_mark(&imp.sign, source.mark);
         set_text(&imp.label, &source.label);
         set_text(&imp.roles, &source.roles);
-        imp.roles.set_visible(!source.roles.is_empty());
+        // Its place is kept, so that nothing moves.
+        imp.roles
+            .set_opacity(f64::from(u8::from(!source.roles.is_empty())));
         set_text(&imp.words, &source.words);
         set_text(&imp.notice, &source.notice);
         imp.notice.set_visible(!source.notice.is_empty());
@@ -93,9 +99,12 @@ impl Tile {
             Tally::Preview => tongue.tr("Preview"),
             Tally::Off => "",
         };
+        set_text(&imp.place, tally);
+        set_tally(&*imp.place, source.tally);
+        imp.place.set_visible(!tally.is_empty());
         let parts = [tally, source.roles.as_str(), source.words.as_str()];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         set_description(self, &parts.join(", "));
-        self.set_tooltip_text(Some(&source.words));
+        set_tooltip(self, &source.words);
     }
 }

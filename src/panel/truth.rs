@@ -2,7 +2,9 @@
 //! widget. Pure, so that it is tested without a display.
 
 use crate::model::status::{OutputStatus, SlotStatus, SourceStatus, Tally};
-use crate::model::{Fault, Layout, LayoutId, OutputId, RoleId, Severity, Snapshot, SourceId};
+use crate::model::{
+    Fault, Layout, LayoutId, OutputId, RoleId, Scope, Severity, Snapshot, SourceId,
+};
 use crate::tongue::Tongue;
 
 /// The engine as the window knows it.
@@ -151,12 +153,13 @@ pub enum Air {
     Unknown,
     /// No output is wanted, or none has published yet.
     Off,
-    /// Since so many seconds.
+    /// For so many seconds.
     On(u64),
+    /// For so many seconds, but no output gets through now.
+    Cut(u64),
 }
 
-/// Who plays the built-in roles and layouts, for the translators: the venue's own names are shown
-/// as they are.
+/// The names of the built-in roles and layouts; the venue's own are shown as they are.
 fn name(tongue: Tongue, text: &str) -> String {
     let text = match text {
         "slides" => tongue.tr("slides"),
@@ -232,8 +235,13 @@ pub fn buses(tongue: Tongue, snapshot: &Snapshot) -> (Bus, Bus) {
 
 /// Whether viewers get it, at `now` in milliseconds since 1970.
 pub fn air(snapshot: &Snapshot, now: u64) -> Air {
-    match snapshot.on_air_since {
-        Some(since) => Air::On(now.saturating_sub(since) / 1000),
+    let outputs = &snapshot.outputs;
+    let wanted = outputs.iter().any(|output| output.state != "stopped");
+    let publishes = outputs.iter().any(|output| output.state == "publishing");
+    let time = |since| now.saturating_sub(since) / 1000;
+    match snapshot.on_air_since.map(time) {
+        Some(seconds) if wanted && !publishes => Air::Cut(seconds),
+        Some(seconds) => Air::On(seconds),
         None => Air::Off,
     }
 }
@@ -242,7 +250,9 @@ pub fn air(snapshot: &Snapshot, now: u64) -> Air {
 pub fn layouts(tongue: Tongue, snapshot: &Snapshot) -> Vec<LayoutButton> {
     let show = &snapshot.show;
     let button = |layout: &Layout| {
-        let tally = if layout.id == show.programme.layout {
+        let tally = if is_unknown(snapshot) {
+            Tally::Off
+        } else if layout.id == show.programme.layout {
             Tally::Programme
         } else if layout.id == show.preview.layout {
             Tally::Preview
@@ -253,7 +263,8 @@ pub fn layouts(tongue: Tongue, snapshot: &Snapshot) -> Vec<LayoutButton> {
         let mut missing: Vec<String> = Vec::new();
         for slot in &layout.slots {
             let name = role_name(tongue, &slot.role);
-            if !plays(snapshot, &slot.role) && !missing.contains(&name) {
+            let known = !is_unknown(snapshot);
+            if known && !plays(snapshot, &slot.role) && !missing.contains(&name) {
                 missing.push(name);
             }
         }
@@ -282,7 +293,38 @@ fn plays(snapshot: &Snapshot, role: &RoleId) -> bool {
 }
 
 fn has_picture(source: &SourceStatus) -> bool {
-    source.state == "live" && !source.picture.is_empty()
+    source.state == "live" && source.has_picture
+}
+
+/// The longest trouble of a scope: it goes on while states change to and fro.
+fn trouble<'a>(snapshot: &'a Snapshot, scope: &Scope) -> Option<&'a Fault> {
+    let faults = snapshot.faults.iter().filter(|own| own.scope == *scope);
+    faults.min_by_key(|fault| fault.since)
+}
+
+/// The snapshot of an engine that no longer answers: what exists, and nothing of how it is.
+pub fn unknown(snapshot: &Snapshot) -> Snapshot {
+    let mut unknown = snapshot.clone();
+    unknown.on_air_since = None;
+    unknown.show.slate = false;
+    for source in &mut unknown.sources {
+        source.state = UNKNOWN.to_owned();
+        source.tally = Tally::Off;
+    }
+    for output in &mut unknown.outputs {
+        output.state = UNKNOWN.to_owned();
+    }
+    unknown.faults.clear();
+    unknown
+}
+
+/// A state that no engine tells.
+const UNKNOWN: &str = "unknown";
+
+fn is_unknown(snapshot: &Snapshot) -> bool {
+    let states = snapshot.sources.iter().map(|source| &source.state);
+    let mut states = states.chain(snapshot.outputs.iter().map(|output| &output.state));
+    states.any(|state| state == UNKNOWN)
 }
 
 /// Every role, in the venue's order of its layouts.
@@ -328,7 +370,10 @@ pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
     };
     let source = |source: &SourceStatus| {
         let shown = slot_of(snapshot, &source.id);
-        let (mark, notice, words) = source_words(tongue, source, shown, now);
+        let trouble = trouble(snapshot, &Scope::Source(source.id.clone()));
+        let since = trouble.map_or(source.since, |fault| fault.since.min(source.since));
+        let time = span(now.saturating_sub(since) / 1000);
+        let (mark, notice, words) = source_words(tongue, source, shown, &time);
         Source {
             id: source.id.clone(),
             label: source.label.clone(),
@@ -357,10 +402,18 @@ fn source_words(
     tongue: Tongue,
     source: &SourceStatus,
     shown: Option<&SlotStatus>,
-    now: u64,
+    time: &str,
 ) -> (Mark, String, String) {
-    let time = span(now.saturating_sub(source.since) / 1000);
     match source.state.as_str() {
+        UNKNOWN => (Mark::Off, String::new(), tongue.tr("not known").to_owned()),
+        "live" if !source.has_picture && !source.picture.is_empty() => {
+            let words = tongue.tr("the picture has stopped, the sound goes on");
+            (
+                Mark::Bad,
+                tongue.tr("No picture").to_owned(),
+                words.to_owned(),
+            )
+        }
         "live" if source.picture.is_empty() => {
             let words = tongue.tr("Sound only").to_owned();
             (Mark::Good, words, source.sound.clone())
@@ -385,7 +438,7 @@ fn source_words(
             } else {
                 tongue.tr("no signal since {time}")
             };
-            let sentence = sentence.replace("{time}", &time);
+            let sentence = sentence.replace("{time}", time);
             (Mark::Bad, tongue.tr("No signal").to_owned(), sentence)
         }
     }
@@ -394,13 +447,16 @@ fn source_words(
 /// Every output, at `now` in milliseconds since 1970.
 pub fn outputs(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Output> {
     let output = |output: &OutputStatus| {
-        let time = span(now.saturating_sub(output.since) / 1000);
+        let trouble = trouble(snapshot, &Scope::Output(output.id.clone()));
+        let since = trouble.map_or(output.since, |fault| fault.since);
+        let time = span(now.saturating_sub(since) / 1000);
         let lost = tongue.trn("{count} lost", "{count} lost", output.lost_frames);
         let since = tongue.tr("for {time}").replace("{time}", &time);
         let (mark, state) = match output.state.as_str() {
             "publishing" => (Mark::Good, bit_rate(tongue, output.bit_rate)),
             "stopped" => (Mark::Off, tongue.tr("Stopped").to_owned()),
-            "connecting" => (Mark::Busy, tongue.tr("Connecting").to_owned()),
+            UNKNOWN => (Mark::Off, tongue.tr("not known").to_owned()),
+            "connecting" if trouble.is_none() => (Mark::Busy, tongue.tr("Connecting").to_owned()),
             _ => (Mark::Bad, tongue.tr("Retrying").to_owned()),
         };
         let words = match mark {
@@ -428,11 +484,7 @@ pub fn outputs(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Output> {
 
 /// Bits per second as people read them.
 fn bit_rate(tongue: Tongue, bits: u64) -> String {
-    let number = format!("{:.1}", bits as f64 / 1e6);
-    let number = match tongue {
-        Tongue::French => number.replace('.', ","),
-        Tongue::English => number,
-    };
+    let number = tongue.number(&format!("{:.1}", bits as f64 / 1e6));
     tongue.tr("{rate} Mb/s").replace("{rate}", &number)
 }
 

@@ -1,6 +1,7 @@
 //! The window: builds its widgets, and has them show what is so. Decides nothing.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use adw::prelude::*;
 use adw::subclass::prelude::*;
@@ -95,10 +96,12 @@ pub struct View {
     strips: Row,
     mix: Mix,
     fault_bar: FaultBar,
-    style: Style,
+    style: Rc<Style>,
     act: Act,
     built: RefCell<Built>,
     moving: RefCell<Moving>,
+    /// What lies over the board, as it was filled in.
+    card: RefCell<Option<(Card, Vec<Past>, Tongue)>>,
 }
 
 /// What the window shows of itself, besides the engine's truth.
@@ -118,11 +121,11 @@ pub struct Own<'a> {
 
 impl View {
     /// A window of `app` that hands wishes to `act`.
-    pub fn new(app: &adw::Application, act: &Act) -> Self {
+    pub fn new(app: &adw::Application, act: &Act, kiosk: bool) -> Self {
         let window: Window = glib::Object::builder().property("application", app).build();
         let display = gtk::prelude::WidgetExt::display(&window);
         let view = Self {
-            header: Header::new(act),
+            header: Header::new(act, kiosk),
             preview: Monitor::new(Tally::Preview),
             programme: Monitor::new(Tally::Programme),
             controls: Controls::new(act),
@@ -132,17 +135,19 @@ impl View {
             strips: glib::Object::new(),
             mix: Mix::default(),
             fault_bar: FaultBar::new(act),
-            style: Style::apply(&display),
+            style: Rc::new(Style::apply(&display)),
             act: act.clone(),
             built: RefCell::default(),
             moving: RefCell::default(),
+            card: RefCell::default(),
             window,
         };
         view.strips.set_last_extra(45);
         let sound = scrolled(&view.strips);
         sound.add_css_class("sound");
         view.window.imp().board.set_parts(Parts {
-            header: view.header.clone().upcast(),
+            // A window without a title bar is moved by its top.
+            header: (gtk::WindowHandle::builder().child(&view.header).build()).upcast(),
             preview: view.preview.clone().upcast(),
             controls: view.controls.clone().upcast(),
             programme: view.programme.clone().upcast(),
@@ -157,19 +162,28 @@ impl View {
         view
     }
 
-    /// Sizes text and rows for a window of this size.
-    pub fn fit(&self, width: i32, height: i32) {
-        let em = text_size(width, height);
-        let px = |ems: f64| (ems * em).round() as i32;
-        self.style.set_text_size(em);
-        let gap = px(0.6);
-        self.layouts.set_limits(gap, px(10.0), width);
-        self.roles.set_limits(gap, px(10.0), width);
-        self.sources.set_limits(gap, px(11.0), width);
-        self.strips.set_limits(px(0.4), px(4.6), px(9.0));
-        self.header
-            .outputs()
-            .set_limits(px(0.5), px(11.5), px(24.0));
+    /// Calls `told` when the window has got another size, and everything in it.
+    pub fn on_size(&self, told: impl Fn() + 'static) {
+        let style = self.style.clone();
+        let (layouts, roles, sources) = (
+            self.layouts.clone(),
+            self.roles.clone(),
+            self.sources.clone(),
+        );
+        let (strips, outputs) = (self.strips.clone(), self.header.outputs().clone());
+        let board = &self.window.imp().board;
+        board.connect_size(move |width, height| {
+            let em = text_size(width, height);
+            let px = |ems: f64| (ems * em).round() as i32;
+            style.set_text_size(em);
+            let gap = px(0.6);
+            layouts.set_limits(gap, px(10.0), width);
+            roles.set_limits(gap, px(10.0), width);
+            sources.set_limits(gap, px(11.0), width);
+            strips.set_limits(px(0.4), px(4.6), px(9.0));
+            outputs.set_limits(px(0.5), px(11.5), px(24.0));
+            told();
+        });
     }
 
     /// Shows what is so.
@@ -214,8 +228,8 @@ impl View {
             chip.show(tongue, &output);
         }
         self.mix.show(tongue);
-        self.header
-            .show(tongue, &snapshot.venue, Some(snapshot.relay.clients));
+        let screens = Some(snapshot.relay.players).filter(|_| known);
+        self.header.show(tongue, &snapshot.venue, screens);
         self.show_own(Some(snapshot), own);
     }
 
@@ -256,13 +270,10 @@ impl View {
         set_name(&self.sources, tongue.tr("Sources"));
         set_name(&self.strips, tongue.tr("Sound"));
         set_name(self.header.outputs(), tongue.tr("Outputs"));
-        if !own.connected {
-            self.black(tongue);
-        }
     }
 
     /// Nothing is known of the pictures any more.
-    fn black(&self, tongue: Tongue) {
+    pub fn black(&self, tongue: Tongue) {
         for screen in self.screens() {
             screen.show_picture(None);
         }
@@ -320,7 +331,6 @@ impl View {
             .set_children(&widgets(&moving.outputs));
         self.window.imp().board.set_content(Content {
             strips: wanted.sources.len(),
-            sources: wanted.sources.len(),
             aspect: aspect(snapshot),
         });
         self.moving.replace(moving);
@@ -329,20 +339,15 @@ impl View {
 
     fn layout_button(&self, number: usize, id: &LayoutId) -> LayoutButton {
         let button = LayoutButton::new(number);
-        let click = gtk::GestureClick::new();
-        click.set_propagation_phase(gtk::PropagationPhase::Capture);
-        let direct = std::rc::Rc::new(std::cell::Cell::new(false));
-        let held = direct.clone();
-        click.connect_pressed(move |click, _, _, _| {
-            let state = click.current_event_state();
-            held.set(state.contains(gtk::gdk::ModifierType::SHIFT_MASK));
-        });
-        button.add_controller(click);
         let (id, act) = (id.clone(), self.act.clone());
-        button.connect_clicked(move |_| {
+        button.connect_clicked(move |button| {
+            let seat = gtk::prelude::WidgetExt::display(button).default_seat();
+            let keyboard = seat.and_then(|seat| seat.keyboard());
+            let state = keyboard.map(|keyboard| keyboard.modifier_state());
             act.call(Action::Layout {
                 layout: id.clone(),
-                direct: direct.take(),
+                direct: state
+                    .is_some_and(|state| state.contains(gtk::gdk::ModifierType::SHIFT_MASK)),
             });
         });
         button
@@ -373,14 +378,19 @@ impl View {
         let sources = snapshot.sources.iter();
         whats.extend(sources.map(|source| What::Source(source.id.clone())));
         let views = whats.into_iter().zip(self.screens());
-        let aspect = aspect(snapshot);
+        let (size, aspect) = (size(snapshot), aspect(snapshot));
         let views = views.map(|(of, screen)| {
             let rate = match of {
                 What::Programme => RATES[0],
                 What::Preview => RATES[1],
                 What::Source(_) => RATES[2],
             };
-            let (width, height) = screen.wanted(aspect)?;
+            let most = match of {
+                // More would be scaled up twice.
+                What::Programme | What::Preview => size.0,
+                What::Source(_) => u32::MAX,
+            };
+            let (width, height) = screen.wanted(aspect, most)?;
             Some(ViewRequest {
                 of,
                 width,
@@ -430,10 +440,15 @@ impl View {
     /// Lays a card over the board, or takes it away.
     pub fn show_card(&self, tongue: Tongue, card: Option<&Card>, past: &[Past]) {
         let place = &self.window.imp().card;
+        let wanted = card.map(|card| (card.clone(), past.to_vec(), tongue));
+        if *self.card.borrow() == wanted {
+            return;
+        }
         place.set_visible(card.is_some());
         if let Some(card) = card {
             card::fill(place, tongue, card, past, &self.act);
         }
+        self.card.replace(wanted);
     }
 }
 
@@ -446,15 +461,22 @@ fn scrolled(row: &Row) -> gtk::ScrolledWindow {
     gtk::ScrolledWindow::builder()
         .vscrollbar_policy(gtk::PolicyType::Never)
         .hscrollbar_policy(gtk::PolicyType::Automatic)
+        .focusable(false)
         .child(row)
         .build()
 }
 
 /// The programme's width divided by its height.
 fn aspect(snapshot: &Snapshot) -> f64 {
+    let (width, height) = size(snapshot);
+    f64::from(width) / f64::from(height)
+}
+
+/// The programme's size in pixels.
+fn size(snapshot: &Snapshot) -> (u32, u32) {
     let numbers = snapshot.encoding.size.split_once('x');
-    let numbers = numbers.and_then(|(w, h)| Some((w.parse::<f64>().ok()?, h.parse::<f64>().ok()?)));
+    let numbers = numbers.and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     numbers
-        .filter(|(w, h)| *w > 0.0 && *h > 0.0)
-        .map_or(16.0 / 9.0, |(w, h)| w / h)
+        .filter(|(width, height)| *width > 0 && *height > 0)
+        .unwrap_or((1920, 1080))
 }

@@ -87,9 +87,9 @@ impl Player {
         let (at, mut last) = (changed.clone(), None::<u8>);
         let on_sample = move |sink: &gst_app::AppSink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let caps = sample.caps().and_then(|caps| caps.structure(0).cloned());
-            let size = |name: &str| caps.as_ref().and_then(|s| s.get::<i32>(name).ok());
-            let (width, height) = (size("width").unwrap(), size("height").unwrap());
+            let caps = sample.caps().and_then(|caps| caps.structure(0)).unwrap();
+            let size = |name: &str| caps.get::<i32>(name).unwrap();
+            let (width, height) = (size("width"), size("height"));
             let map = sample.buffer().unwrap().map_readable().unwrap();
             let middle = map[(height / 2 * width + width / 2) as usize];
             if last.is_some_and(|last| last.abs_diff(middle) > 60) {

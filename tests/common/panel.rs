@@ -313,6 +313,11 @@ impl Panel {
         bad.map(str::to_owned).collect()
     }
 
+    /// The window's process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }

@@ -108,7 +108,7 @@ fn pictures_of_the_panel_show_what_is_so_in_both_languages() {
             });
             let output = scene.panel.button(words.output);
             output.wait(seconds(8), "publishes", |own| {
-                own.description.contains("Mb/s")
+                own.description.contains("Mb")
             });
             scene.shoot(|shot| {
                 scene.is_on_air(shot)?;
@@ -131,7 +131,7 @@ fn pictures_of_the_panel_show_what_is_so_in_both_languages() {
         server.kill();
         for scene in scenes("output-failing") {
             let output = scene.panel.button(words.output);
-            output.wait(seconds(8), "fails", |own| !own.description.contains("Mb/s"));
+            output.wait(seconds(8), "fails", |own| !own.description.contains("Mb"));
             scene.shoot(|shot| {
                 scene.is_on_air(shot)?;
                 shot.border_is(&output.node(), AMBER)

@@ -10,7 +10,7 @@ const NOW: u64 = 10_000_000;
 fn source(id: &str, state: &str, since: u64, picture: &str) -> serde_json::Value {
     json!({
         "id": id, "label": format!("The {id}"), "kind": "push", "state": state, "since": since,
-        "reason": "", "reason_said": {"template": ""}, "tally": "off", "picture": picture,
+        "reason": "", "reason_said": {"template": ""}, "tally": "off", "picture": picture, "has_picture": !picture.is_empty(),
         "sound": "AAC 48000 Hz stereo", "gain_db": 0.0, "mute": false, "delay_ms": 0,
         "frames": 1, "connects": if state == "idle" { 0 } else { 1 }
     })
@@ -22,6 +22,19 @@ fn output(id: &str, state: &str) -> serde_json::Value {
         "last_reason": "no answer", "last_reason_said": {"template": "no answer"},
         "bit_rate": 4_512_000, "sent_frames": 10, "lost_frames": 1, "reconnects": 0
     })
+}
+
+fn fault(scope: serde_json::Value, code: &str, severity: &str, since: u64) -> Fault {
+    let value = json!({
+        "scope": scope, "code": code, "severity": severity, "happened": "", "doing": "",
+        "advice": "", "detail": "", "count": 1, "since": since,
+        "said": {"happened": {"template": ""}, "doing": {"template": ""},
+            "advice": {"template": ""}}
+    });
+    match serde_json::from_value(value) {
+        Ok(fault) => fault,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// Slides and speaker, side by side on air; the camera is lost, the laptop is live.
@@ -47,7 +60,7 @@ fn snapshot() -> Snapshot {
             source("desk", "live", 0, "")],
         "outputs": [output("room", "publishing"), output("far", "waiting"),
             output("spare", "stopped")],
-        "relay": {"state": "listening", "listen": "0.0.0.0:8554", "clients": 2},
+        "relay": {"state": "listening", "listen": "0.0.0.0:8554", "clients": 2, "players": 1},
         "desk": null, "recordings": [], "faults": []
     });
     match serde_json::from_value(value) {
@@ -106,6 +119,63 @@ fn a_source_says_in_words_why_there_is_no_picture() {
 }
 
 #[test]
+fn a_trouble_is_as_old_as_it_is_whatever_the_attempts() {
+    let mut snapshot = snapshot();
+    let lost = |scope: serde_json::Value| fault(scope, "lost", "warning", NOW - 125_000);
+    snapshot.faults = vec![
+        lost(json!({"source": "camera"})),
+        lost(json!({"output": "far"})),
+    ];
+    // An attempt is under way: the words are the same as between two.
+    for state in ["waiting", "connecting"] {
+        snapshot.outputs[1].state = state.to_owned();
+        snapshot.outputs[1].since = NOW;
+        let far = &outputs(EN, &snapshot, NOW)[1];
+        assert_eq!(far.words, "Retrying · 1 lost · for 2:05");
+        assert_eq!(far.mark, Mark::Bad);
+        snapshot.sources[1].state = state.to_owned();
+        snapshot.sources[1].since = NOW;
+        let camera = &sources(EN, &snapshot, NOW)[1];
+        assert_eq!(camera.words, "no signal since 2:05, slate shown");
+    }
+}
+
+#[test]
+fn a_picture_that_stops_is_said_though_the_sound_goes_on() {
+    let mut snapshot = snapshot();
+    snapshot.sources[0].has_picture = false;
+    let laptop = &sources(EN, &snapshot, NOW)[0];
+    assert_eq!(
+        (laptop.mark, laptop.notice.as_str()),
+        (Mark::Bad, "No picture")
+    );
+    assert_eq!(layouts(EN, &snapshot)[1].missing, "slides missing");
+}
+
+#[test]
+fn nothing_is_claimed_of_an_engine_that_does_not_answer() {
+    let unknown = unknown(&snapshot());
+    assert!(
+        layouts(EN, &unknown)
+            .iter()
+            .all(|one| one.tally == Tally::Off && one.missing.is_empty())
+    );
+    let sources = sources(EN, &unknown, NOW);
+    assert!(
+        sources
+            .iter()
+            .all(|one| one.mark == Mark::Off && one.tally == Tally::Off)
+    );
+    let outputs = outputs(EN, &unknown, NOW);
+    assert!(
+        outputs
+            .iter()
+            .all(|one| one.mark == Mark::Off && one.words == "not known")
+    );
+    assert_eq!(air(&unknown, NOW), Air::Off);
+}
+
+#[test]
 fn roles_come_in_the_layouts_order_with_who_plays_them() {
     let all = roles(EN, &snapshot());
     let said: Vec<_> = all
@@ -131,7 +201,7 @@ fn an_output_says_its_figures_and_why_it_fails() {
     assert!(all[1].detail.contains("no answer"), "{}", all[1].detail);
     assert_eq!((all[2].words.as_str(), all[2].running), ("Stopped", false));
     let french = &outputs(FR, &snapshot(), NOW)[0].words;
-    assert_eq!(french, "4,5 Mb/s · 1 perdue · depuis 1:05");
+    assert_eq!(french, "4,5 Mbit/s · 1 image perdue · depuis 1:05");
 }
 
 #[test]
@@ -146,24 +216,15 @@ fn what_viewers_get_is_what_is_said() {
     assert_eq!(preview.layout, "My own");
     let hidden = &layouts(EN, &snapshot)[0];
     assert!(hidden.behind_slate && hidden.tally == Tally::Off);
+    snapshot.outputs[0].state = "waiting".to_owned();
+    assert_eq!(air(&snapshot, NOW), Air::Cut(3725), "nobody gets it");
     snapshot.on_air_since = None;
     assert_eq!(air(&snapshot, NOW), Air::Off);
 }
 
 #[test]
 fn the_worst_fault_is_said_first_then_the_newest() {
-    let fault = |code: &str, severity: &str, since: u64| -> Fault {
-        let value = json!({
-            "scope": "programme", "code": code, "severity": severity, "happened": "", "doing": "",
-            "advice": "", "detail": "", "count": 1, "since": since,
-            "said": {"happened": {"template": ""}, "doing": {"template": ""},
-                "advice": {"template": ""}}
-        });
-        match serde_json::from_value(value) {
-            Ok(fault) => fault,
-            Err(error) => panic!("{error}"),
-        }
-    };
+    let fault = |code, severity, since| fault(json!("programme"), code, severity, since);
     let all = [
         fault("old", "serious", 1),
         fault("new", "serious", 2),

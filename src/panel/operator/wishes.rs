@@ -1,0 +1,174 @@
+//! What the operator wants, turned into commands.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use adw::prelude::*;
+
+use crate::model::{Command, Gain, LayoutId, OutputId, RoleId, SourceId, Transition};
+
+use super::super::action::{Action, Answer};
+use super::super::card::Card;
+use super::super::truth::{self, Link as State};
+use super::Operator;
+
+impl Operator {
+    pub(super) fn carry_out(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Layout { layout, direct } => self.on_layout(layout, direct),
+            Action::Take(transition) => self.take(None, transition),
+            Action::Slate => {
+                if let Some(on) = self.ask(|snapshot| !snapshot.show.slate) {
+                    self.command(Command::Slate { on });
+                }
+            }
+            Action::SelectRole(role) => self.select(role),
+            Action::NextRole => self.next_role(),
+            Action::Source(source) => self.on_source(source),
+            Action::Gain(source, db) => {
+                if let Some(gain) = Gain::from_db(db.clamp(-60.0, 12.0)) {
+                    self.command(Command::Gain { source, gain });
+                }
+            }
+            Action::Mute(source, mute) => self.command(Command::Mute { source, mute }),
+            Action::Delay(source, delay_ms) => self.command(Command::Delay { source, delay_ms }),
+            Action::Output(output) => self.on_output(output),
+            Action::RunOutput(output, run) => self.command(Command::Output { output, run }),
+            Action::ChooseTransition(transition) => {
+                self.known.borrow_mut().transition = transition;
+            }
+            Action::Duration(duration_ms) => self.known.borrow_mut().duration_ms = duration_ms,
+            Action::Direct(direct) => self.known.borrow_mut().direct = direct,
+            Action::Faults => self.toggle_card(Card::Faults),
+            Action::Keys => self.toggle_card(Card::Keys),
+            Action::Answer(answer) => self.on_answer(answer),
+        }
+    }
+
+    /// Sends it; where no engine answers, nobody could press it.
+    fn command(&self, command: Command) {
+        if self.known.borrow().state == State::Connected {
+            self.link.send(command);
+        }
+    }
+
+    fn on_layout(&self, layout: LayoutId, direct: bool) {
+        let direct = direct || self.known.borrow().direct;
+        if direct {
+            self.take(Some(layout), None);
+        } else {
+            self.command(Command::Preview { layout });
+        }
+    }
+
+    fn take(&self, layout: Option<LayoutId>, transition: Option<Transition>) {
+        let (transition, duration_ms) = {
+            let known = self.known.borrow();
+            (transition.unwrap_or(known.transition), known.duration_ms)
+        };
+        self.command(Command::Take {
+            layout,
+            transition,
+            duration_ms,
+        });
+    }
+
+    fn select(&self, role: RoleId) {
+        let mut known = self.known.borrow_mut();
+        let again = known.selected.as_ref().is_some_and(|(own, _)| *own == role);
+        known.selected = (!again).then(|| (role, Instant::now()));
+    }
+
+    fn next_role(&self) {
+        let roles = self.ask(|snapshot| truth::roles(self.tongue.get(), snapshot));
+        let mut known = self.known.borrow_mut();
+        let roles = roles.unwrap_or_default();
+        let next = match &known.selected {
+            None => 0,
+            Some((own, _)) => roles
+                .iter()
+                .position(|role| role.id == *own)
+                .map_or(0, |at| at + 1),
+        };
+        known.selected = roles
+            .get(next)
+            .map(|role| (role.id.clone(), Instant::now()));
+    }
+
+    fn on_source(&self, source: SourceId) {
+        let selected = self.known.borrow_mut().selected.take();
+        match selected {
+            Some((role, _)) => self.command(Command::Role {
+                role,
+                source: Some(source),
+            }),
+            None => {
+                let hint = self
+                    .tongue
+                    .get()
+                    .tr("Choose a role first, then its source.");
+                self.known.borrow_mut().refused = Some((hint.to_owned(), Instant::now()));
+            }
+        }
+    }
+
+    fn on_output(self: &Rc<Self>, output: OutputId) {
+        let found = self.ask(|snapshot| {
+            let found = snapshot.outputs.iter().find(|own| own.id == output);
+            found.map(|own| (own.label.clone(), own.state != "stopped"))
+        });
+        match found.flatten() {
+            Some((_, false)) => self.command(Command::Output { output, run: true }),
+            Some((label, true)) => self.show_card(Some(Card::StopOutput(output, label))),
+            None => {}
+        }
+    }
+
+    fn on_answer(self: &Rc<Self>, answer: Answer) {
+        self.show_card(None);
+        match answer {
+            Answer::Cancel => {}
+            Answer::StopOutput(output) => self.command(Command::Output { output, run: false }),
+            Answer::LeaveRunning => self.close(),
+            Answer::StopShow => {
+                if let Some(engine) = self.own_engine.take() {
+                    engine.stop();
+                }
+                self.close();
+            }
+        }
+    }
+
+    fn toggle_card(self: &Rc<Self>, card: Card) {
+        let shown = self.known.borrow().card.as_ref() == Some(&card);
+        self.show_card((!shown).then_some(card));
+    }
+
+    pub(super) fn show_card(self: &Rc<Self>, card: Option<Card>) {
+        let tongue = self.tongue.get();
+        let past = self.known.borrow().history.lines(tongue);
+        self.view.show_card(tongue, card.as_ref(), &past);
+        self.known.borrow_mut().card = card;
+    }
+
+    /// Whether the window may close now; asks in the window where that is not sure.
+    pub(super) fn may_close(self: &Rc<Self>) -> bool {
+        if self.closing.get() {
+            return true;
+        }
+        if self.plan.kiosk {
+            return false;
+        }
+        let own_engine = self.own_engine.borrow().is_some();
+        if self.known.borrow().state != State::Connected && !own_engine {
+            return true;
+        }
+        self.show_card(Some(Card::Close { own_engine }));
+        false
+    }
+
+    fn close(&self) {
+        self.closing.set(true);
+        self.view.window.close();
+    }
+}
