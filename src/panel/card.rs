@@ -126,6 +126,10 @@ fn buttons(place: &gtk::Box, answers: &[(&str, Answer, &str)], act: &Act) {
         line.append(&button);
     }
     place.append(&line);
+    // The calm answer comes first: whoever works by keys, or by a screen reader, is there at once.
+    if let Some(first) = line.first_child() {
+        first.grab_focus();
+    }
 }
 
 fn keys(tongue: Tongue) -> gtk::Grid {

@@ -73,6 +73,6 @@ impl RoleChip {
         set_class(&self.button, "missing", !role.live);
         let name = tongue.tr("Role {role}").replace("{role}", &role.label);
         set_name(&self.button, &name);
-        set_description(&self.button, &role.player);
+        set_description(&self.button, player);
     }
 }

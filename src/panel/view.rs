@@ -146,8 +146,7 @@ impl View {
         let sound = scrolled(&view.strips);
         sound.add_css_class("sound");
         view.window.imp().board.set_parts(Parts {
-            // A window without a title bar is moved by its top.
-            header: (gtk::WindowHandle::builder().child(&view.header).build()).upcast(),
+            header: view.header.clone().upcast(),
             preview: view.preview.clone().upcast(),
             controls: view.controls.clone().upcast(),
             programme: view.programme.clone().upcast(),
@@ -445,6 +444,9 @@ impl View {
             return;
         }
         place.set_visible(card.is_some());
+        if card.is_none() {
+            gtk::prelude::GtkWindowExt::set_focus(&self.window, None::<&gtk::Widget>);
+        }
         if let Some(card) = card {
             card::fill(place, tongue, card, past, &self.act);
         }
