@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-use crate::engine::note::{Cut, Line, Note, Notes, Subscriber, Watching};
+use crate::engine::note::{Cut, Line, Note, Notes, Subscriber, Watching, Wish};
 use crate::model::message::to_line;
 use crate::model::{Refused, Reply, Request};
 
@@ -209,7 +209,12 @@ fn read(stream: UnixStream, lines: &SyncSender<Line>, cut: &Arc<Cut>, notes: &No
                 ))
             }
             Ok(Request::Monitor(views)) => {
-                match ask(notes, |done| Note::Monitor(views, cut.clone(), done)).flatten() {
+                let wish = Wish {
+                    views,
+                    instead_of: watching.as_ref().map(Watching::claim),
+                    cut: cut.clone(),
+                };
+                match ask(notes, |done| Note::Monitor(wish, done)).flatten() {
                     Ok((views, memory)) => {
                         watching = Some(views);
                         if !lend(lines, memory) {

@@ -103,9 +103,10 @@ impl Actor {
                 // A client that has gone does not wait.
                 let _ = done.send(());
             }
-            Note::Monitor(views, cut, done) => {
+            Note::Monitor(wish, done) => {
                 // For a client that has gone, the views end with the answer.
-                let _ = done.send(self.monitors.watch(&views, cut));
+                let own = wish.instead_of.as_ref();
+                let _ = done.send(self.monitors.watch(&wish.views, own, wish.cut));
             }
             Note::Source(id, run, note) => self.on_source(&id, run, note, now),
             Note::Publisher(id, note) => self.on_publisher(&id, note, now),

@@ -6,6 +6,7 @@
 //! and holds no lock while it paints. Should it fail, every connection that it painted for is cut,
 //! so that no panel takes still pictures for live ones, and the next to ask finds it started anew.
 
+mod budget;
 mod painter;
 
 use std::os::fd::OwnedFd;
@@ -17,6 +18,7 @@ use crate::model::{Refused, SourceId, View, ViewRequest};
 use crate::monitor::memory::{Looks, OwnMemory};
 use crate::venue::{FrameSize, ProgrammeConfig};
 
+use budget::{Budget, Share};
 use painter::{Job, Painter, Subject, Watch};
 
 use super::meter::Board;
@@ -43,6 +45,7 @@ enum Order {
 /// All monitors. Dropped, none is painted any more.
 pub struct Monitors {
     orders: Sender<Order>,
+    budget: Budget,
     room: Room,
     sources: Vec<(SourceId, Subject)>,
     watched: u64,
@@ -79,9 +82,17 @@ pub struct Watching {
     number: u64,
     orders: Sender<Order>,
     looks: Looks,
+    share: Share,
 }
 
+pub use budget::Claim;
+
 impl Watching {
+    /// What it costs, for one who asks for other views instead.
+    pub fn claim(&self) -> Claim {
+        self.share.claim()
+    }
+
     /// Whether the reader has got the memory.
     pub fn is_fetched(&self) -> bool {
         self.looks.count().is_ok_and(|count| count > 0)
@@ -129,6 +140,7 @@ impl Monitors {
         let (orders, thread) = room.open()?;
         Ok(Self {
             orders,
+            budget: Budget::new(room.size),
             room,
             sources,
             watched: 0,
@@ -143,14 +155,16 @@ impl Monitors {
     }
 
     /// Shows these views: what keeps them going, and the memory that they appear in. `cut` is used
-    /// when they can no longer be shown.
+    /// when they can no longer be shown. `instead_of` is what the reader gives back in return.
     pub fn watch(
         &mut self,
         views: &[ViewRequest],
+        instead_of: Option<&Claim>,
         cut: Arc<Cut>,
     ) -> Result<(Watching, OwnedFd), Refused> {
         let known: Vec<SourceId> = self.sources.iter().map(|(id, _)| id.clone()).collect();
         ViewRequest::check(views, &known)?;
+        let share = self.budget.take(views, instead_of)?;
         let unavailable = |error: std::io::Error| {
             tracing::warn!("there is no memory for a panel's monitors: {error}");
             Refused::new("unavailable", format!("no memory for the views: {error}"))
@@ -179,6 +193,7 @@ impl Monitors {
             number: self.watched,
             orders: self.orders.clone(),
             looks,
+            share,
         };
         Ok((watching, descriptor))
     }

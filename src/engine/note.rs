@@ -9,7 +9,7 @@ use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 use super::feed::Media;
 use super::pipeline::PipeNote;
 
-pub use super::monitor::Watching;
+pub use super::monitor::{Claim, Watching};
 
 /// One message to the engine thread.
 #[derive(Debug)]
@@ -19,11 +19,10 @@ pub enum Note {
     /// A client wants the snapshot and then every event, as lines; it is told when the snapshot has
     /// been queued.
     Subscribe(Subscriber, Sender<()>),
-    /// A client wants to be shown views: what keeps them going, and the memory to lend. Its
-    /// connection is cut when they can no longer be shown.
+    /// A client wants to be shown views.
     Monitor(
-        Vec<ViewRequest>,
-        Arc<Cut>,
+        Wish,
+        /// What keeps them going, and the memory to lend.
         Sender<Result<(Watching, OwnedFd), Refused>>,
     ),
     /// A pipeline of run `.1` of a source.
@@ -40,6 +39,17 @@ pub enum Note {
     Relay(Result<(), String>),
     /// The process is asked to end.
     Shutdown,
+}
+
+/// The views that a client wants to be shown.
+#[derive(Debug)]
+pub struct Wish {
+    /// Which.
+    pub views: Vec<ViewRequest>,
+    /// What it gives back in return.
+    pub instead_of: Option<Claim>,
+    /// Cuts its connection, when they can no longer be shown.
+    pub cut: Arc<Cut>,
 }
 
 /// About one source.

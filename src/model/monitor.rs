@@ -64,6 +64,11 @@ impl ViewRequest {
         rows(self.width, self.height) + 2 * rows(self.width / 2, self.height / 2)
     }
 
+    /// Bytes of the memory's copies of it.
+    pub fn memory_bytes(&self) -> u64 {
+        self.picture_bytes() * SLOTS as u64
+    }
+
     /// Refuses what is out of range, and sources that are not among `sources`.
     pub fn check(views: &[Self], sources: &[SourceId]) -> Result<(), Refused> {
         let refuse = |message| Err(Refused::new("out-of-range", message));
@@ -99,7 +104,7 @@ impl ViewRequest {
                 return Err(Refused::unknown("source", id, sources.iter()));
             }
         }
-        let bytes: u64 = views.iter().map(Self::picture_bytes).sum::<u64>() * SLOTS as u64;
+        let bytes: u64 = views.iter().map(Self::memory_bytes).sum();
         if bytes > MAX_BYTES {
             return refuse(format!(
                 "these views need {} MiB; accepted: at most {} MiB",

@@ -27,7 +27,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, memfd_create};
 
 use crate::model::ViewRequest;
 use crate::model::monitor::SLOTS;
@@ -136,6 +136,12 @@ impl OwnMemory {
         Ok(self.file.try_clone()?.into())
     }
 
+    /// Gives all its room back to the system: whoever still holds it finds nothing in it.
+    fn empty(&self) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(fallocate(&*self.file, flags, 0, self.plan.size)?)
+    }
+
     /// How often it has been looked at.
     pub fn looks(&self) -> Looks {
         Looks(self.file.clone())
@@ -171,6 +177,14 @@ impl OwnMemory {
         fence(Ordering::SeqCst);
         put(&self.file, sequence, track.mark(sequence))?;
         put(&self.file, sequence, track.at)
+    }
+}
+
+impl Drop for OwnMemory {
+    fn drop(&mut self) {
+        if let Err(error) = self.empty() {
+            tracing::debug!("a panel's memory goes only with the panel: {error}");
+        }
     }
 }
 

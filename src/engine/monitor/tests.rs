@@ -65,7 +65,7 @@ fn a_thread_that_broke_cuts_whom_it_painted_for_and_the_next_finds_another() {
     let mut monitors = monitors();
     let views = [view(160, 90, 50)];
     let (cuts, later) = (Arc::default(), Arc::default());
-    let (first, _memory) = monitors.watch(&views, cut(&cuts)).unwrap();
+    let (first, _memory) = monitors.watch(&views, None, cut(&cuts)).unwrap();
     monitors.prepare(Scene {
         background: Colour {
             red: 255,
@@ -81,7 +81,7 @@ fn a_thread_that_broke_cuts_whom_it_painted_for_and_the_next_finds_another() {
     wait("the thread ends", || {
         monitors.thread.as_ref().unwrap().is_finished()
     });
-    let (second, memory) = monitors.watch(&views, cut(&later)).unwrap();
+    let (second, memory) = monitors.watch(&views, None, cut(&later)).unwrap();
     let lent = LentMemory::adopt(memory, &views).unwrap();
     let mut pixels = Vec::new();
     wait("a picture of what is prepared now", || {
@@ -91,4 +91,26 @@ fn a_thread_that_broke_cuts_whom_it_painted_for_and_the_next_finds_another() {
     drop(second);
     drop(monitors);
     assert_eq!(later.load(Ordering::Relaxed), 0, "left, not cut");
+}
+
+#[test]
+fn what_is_no_longer_watched_is_free_for_others() {
+    let mut monitors = monitors();
+    let views = vec![view(1280, 720, 27); 2];
+    let cuts = Arc::default();
+    let mut watch = |instead_of: Option<&Claim>| monitors.watch(&views, instead_of, cut(&cuts));
+    let (first, memory) = watch(None).unwrap();
+    let (second, _memory) = watch(None).unwrap();
+    assert_eq!(watch(None).unwrap_err().code, "unavailable");
+    let (third, _memory) = watch(Some(&first.claim())).unwrap();
+    drop(first);
+    assert!(watch(None).is_err());
+    drop(second);
+    let (_fourth, _memory) = watch(None).unwrap();
+    drop(third);
+    // And the memory is the system's again, although its reader keeps it.
+    let memory = std::fs::File::from(memory);
+    wait("the memory is given back", || {
+        std::os::unix::fs::MetadataExt::blocks(&memory.metadata().unwrap()) == 0
+    });
 }
