@@ -331,6 +331,12 @@ fn every_control_has_a_name_of_its_own_and_gtk_complains_of_nothing() {
         panel.key("h");
         panel.key("h");
         panel.key("l");
+        let hide = if look.locale.starts_with("fr") {
+            "Masquer"
+        } else {
+            "Hide"
+        };
+        panel.button(hide).wait_there();
         let controls = panel.controls();
         panel.key("l");
         // 3 sources with 5 controls each, 5 layouts, 2 roles, 1 output, and what is always there.
