@@ -339,6 +339,47 @@ fn bad_requests_are_refused_in_words() {
     assert!(nowhere.to_string().contains("no engine answers"));
 }
 
+/// Hundredths of a second of processor time: what there was, what was used, and what of it by the
+/// engine and this test.
+#[derive(Clone, Copy)]
+struct Load {
+    all: u64,
+    used: u64,
+    ours: u64,
+}
+
+impl Load {
+    fn now(engine: &Engine) -> Self {
+        let machine = std::fs::read_to_string("/proc/stat").unwrap();
+        let fields = machine.lines().next().unwrap().split_whitespace().skip(1);
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user.
+        let fields: Vec<u64> = fields.take(8).map(|field| field.parse().unwrap()).collect();
+        let all: u64 = fields.iter().sum();
+        let of = |process: String| {
+            used(&std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap())
+        };
+        Self {
+            all,
+            used: all - fields[3] - fields[4],
+            ours: of(engine.id().to_string()) + of("self".to_owned()),
+        }
+    }
+
+    /// Whether others had more than a quarter of the machine since then.
+    fn is_disturbed_since(self, then: Self) -> bool {
+        let others = (self.used - then.used).saturating_sub(self.ours - then.ours);
+        others * 4 > self.all - then.all
+    }
+}
+
+/// Of a process or a thread, from its line in /proc: its time in its own code and in the system's.
+fn used(stat: &str) -> u64 {
+    // Fields 14 and 15; the second is the name.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    let times = fields.skip(11).take(2);
+    times.map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
 /// How long the thread that paints monitors has run on a processor, in hundredths of a second.
 fn painting(engine: &Engine) -> u64 {
     let tasks = format!("/proc/{}/task", engine.id());
@@ -348,14 +389,7 @@ fn painting(engine: &Engine) -> u64 {
         stat.unwrap_or_default()
     });
     let of_monitors = stats.filter(|stat| stat.contains("(monitors)"));
-    let stat = of_monitors.last().expect("a thread that paints");
-    // Of a process in user code, and in the system's: fields 14 and 15, after the name.
-    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
-    fields
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<u64>().unwrap())
-        .sum()
+    used(&of_monitors.last().expect("a thread that paints"))
 }
 
 /// What painting costs in this time.
@@ -425,13 +459,18 @@ fn a_panel_that_stalls_hangs_or_dies_is_nobody_elses_trouble() {
     let mut frozen = foreign_panel(&engine.room);
     frozen.freeze();
     let mut dead = foreign_panel(&engine.room);
-    let before = lost(&engine);
+    let (before, load) = (lost(&engine), Load::now(&engine));
     let first = count(&mut good, 1, seconds(3));
     dead.kill9();
     let second = count(&mut good, 1, seconds(3));
     assert!(first > 40 && second > 40, "{first} and {second} of 60");
     // A machine that compiles beside this test loses a frame or two by itself.
-    assert!(lost(&engine) <= before + 2, "{before} to {}", lost(&engine));
+    let forgiven = 2 * u64::from(Load::now(&engine).is_disturbed_since(load));
+    let after = lost(&engine);
+    assert!(
+        after <= before + forgiven,
+        "{before} to {after} lost frames, {forgiven} forgiven"
+    );
     frozen.thaw();
     drop(frozen);
     lazy.set_read_timeout(Some(seconds(5))).unwrap();
