@@ -13,6 +13,8 @@ use super::pictures::{Picture, next_serial};
 
 /// More frames than this are never under way: the encoder's queue, and the one it reads.
 pub(super) const MAX_CANVASES: usize = 12;
+/// Pixels of a line, and lines, that make one of a coarse picture.
+const COARSE: u32 = 2;
 
 /// What a slot shows in one frame.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct Easel {
     last: Option<usize>,
     /// Of the last frame that was painted; 0 before the first.
     serial: u64,
+    /// How many pixels make one; `None`: as many as there are.
+    taps: Option<u32>,
 }
 
 /// How one slot's picture gets into the frame.
@@ -88,6 +92,16 @@ impl Easel {
             scalers: Vec::new(),
             last: None,
             serial: 0,
+            taps: None,
+        }
+    }
+
+    /// For pictures that are watched, not read: far fewer of their pixels are looked at.
+    #[must_use]
+    pub fn coarse(self) -> Self {
+        Self {
+            taps: Some(COARSE),
+            ..self
         }
     }
 
@@ -191,7 +205,8 @@ impl Easel {
                 continue;
             };
             repainted.push(marks[i].covered);
-            let scaler = scaler(&mut self.scalers, i, slot, &picture.info, &self.info);
+            let (info, taps) = (&self.info, self.taps);
+            let scaler = scaler(&mut self.scalers, i, slot, &picture.info, info, taps);
             let source = VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info);
             if let (Some(converter), Ok(source)) = (scaler, source) {
                 converter.frame_ref(&source, &mut frame);
@@ -253,6 +268,7 @@ fn scaler<'a>(
     slot: &Painted,
     source: &VideoInfo,
     frame: &VideoInfo,
+    taps: Option<u32>,
 ) -> Option<&'a VideoConverter> {
     if scalers.len() <= index {
         scalers.resize_with(index + 1, || None);
@@ -262,7 +278,7 @@ fn scaler<'a>(
         (s.rect, s.fit, s.crop) == (slot.rect, slot.fit, slot.crop) && s.source == *source
     };
     if !place.as_ref().is_some_and(fits) {
-        let made = converter(source, frame, slot);
+        let made = converter(source, frame, slot, taps);
         if made.is_none() {
             tracing::warn!("pictures like {source:?} cannot be shown");
         }
@@ -277,7 +293,12 @@ fn scaler<'a>(
     place.as_ref()?.converter.as_ref()
 }
 
-fn converter(source: &VideoInfo, frame: &VideoInfo, slot: &Painted) -> Option<VideoConverter> {
+fn converter(
+    source: &VideoInfo,
+    frame: &VideoInfo,
+    slot: &Painted,
+    taps: Option<u32>,
+) -> Option<VideoConverter> {
     let (from, to) = (seen(slot, source), covered(slot, source));
     let mut config = VideoConverterConfig::new();
     config.set_src_x(from.x as i32);
@@ -290,6 +311,9 @@ fn converter(source: &VideoInfo, frame: &VideoInfo, slot: &Painted) -> Option<Vi
     config.set_dest_height(Some(to.height as i32));
     config.set_fill_border(false);
     config.set_resampler_method(gst_video::VideoResamplerMethod::Linear);
+    if let Some(taps) = taps {
+        config.set_resampler_taps(taps);
+    }
     config.set_threads(1);
     VideoConverter::new(source, frame, Some(config)).ok()
 }

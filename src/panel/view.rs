@@ -36,7 +36,7 @@ use super::tile::Tile;
 use super::truth::{self, Air};
 
 /// Pictures a second of the programme's monitor, the preview's, and a source's.
-const RATES: [u32; 3] = [15, 10, 8];
+const RATES: [u32; 3] = [12, 8, 6];
 
 mod imp {
     use super::*;

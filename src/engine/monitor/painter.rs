@@ -62,10 +62,15 @@ impl Job {
             width: view.width,
             height: view.height,
         };
+        let easel = Easel::new(&frame_info(size, gst::Fraction::new(0, 1)));
+        let easel = match subject {
+            Subject::Source(_) => easel.coarse(),
+            Subject::Programme | Subject::Preview => easel,
+        };
         Self {
             subject,
             size,
-            easel: Easel::new(&frame_info(size, gst::Fraction::new(0, 1))),
+            easel,
             period: Duration::from_secs(1) / view.rate.max(1),
             due: Instant::now(),
             written: 0,
