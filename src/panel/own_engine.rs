@@ -51,7 +51,7 @@ pub struct OwnEngine {
     socket: PathBuf,
     plan: EnginePlan,
     life: Life,
-    /// Starts since it last ran well.
+    /// Starts since it last ran well. An engine that has answered once is tried for ever.
     starts: usize,
 }
 
@@ -96,7 +96,7 @@ impl OwnEngine {
                 };
                 self.life = if status.success() {
                     Life::Ended
-                } else if *answered {
+                } else if *answered || self.starts > 0 {
                     let pause = PAUSES[self.starts.min(PAUSES.len() - 1)];
                     self.starts += 1;
                     Life::Broke(now + pause)
@@ -105,11 +105,7 @@ impl OwnEngine {
                 };
             }
             Life::Broke(again) if now >= *again => {
-                self.life = match launch(&self.socket, &self.plan) {
-                    // It has answered before: it may be tried for ever.
-                    Life::Running(child, since, _) => Life::Running(child, since, true),
-                    other => other,
-                };
+                self.life = launch(&self.socket, &self.plan);
             }
             _ => {}
         }

@@ -171,6 +171,11 @@ impl Strip {
 fn decibels(tongue: Tongue, db: f64) -> String {
     // No "-0.0".
     let db = if db.abs() < 0.05 { 0.0 } else { db };
-    let number = tongue.number(&format!("{db:+.1}"));
+    let number = if db.fract().abs() < 0.05 {
+        format!("{db:+.0}")
+    } else {
+        format!("{db:+.1}")
+    };
+    let number = tongue.number(&number);
     format!("{number} dB")
 }

@@ -1,5 +1,6 @@
 //! The window's life and the engine's: neither takes the other along.
 
+use std::process::Command;
 use std::time::Instant;
 
 use crate::common::{Engine, Look, Panel, Room, Viewer, free_port, seconds, wait_until};
@@ -177,9 +178,7 @@ impl Drop for OwnEngine<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id() {
             let line = format!("kill -KILL {id}");
-            let _already_gone = std::process::Command::new("sh")
-                .args(["-c", &line])
-                .status();
+            let _already_gone = Command::new("sh").args(["-c", &line]).status();
         }
     }
 }
@@ -197,6 +196,20 @@ fn regie_alone_starts_the_show_and_leaves_it_running_or_stops_it() {
         .wait_within(seconds(10))
         .wait(SOON, "can be pressed", |button| button.has("sensitive"));
     assert!(engine.answers());
+    // Twice: one that breaks again is started again.
+    for _ in 0..2 {
+        let broken = engine.id().expect("the engine");
+        let killed = Command::new("kill")
+            .args(["-9", &broken.to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+        wait_until(seconds(8), "another engine answers", || {
+            engine.id().is_some_and(|id| id != broken) && engine.answers()
+        });
+        panel
+            .button("Source Guest")
+            .wait(SOON, "can be pressed", |button| button.has("sensitive"));
+    }
     panel.ask_to_close();
     panel.button("Stop the show and close").wait_there();
     panel.button("Leave the show running").press();
