@@ -236,7 +236,7 @@ fn faders_mutes_and_delays_are_the_engines() {
     engine.wait_status(SOON, "the gain", |status| {
         status["sources"][1]["gain_db"] == -6.0
     });
-    panel.label("−6.0 dB").wait_there();
+    panel.label("−6 dB").wait_there();
     panel.button("Mute Camera").press();
     engine.wait_status(SOON, "muted", |status| status["sources"][1]["mute"] == true);
     panel.button("Mute Camera").press();

@@ -108,8 +108,7 @@ fn send(path: &Path, queue: &Receiver<Wish>, heard: &async_channel::Sender<Heard
         waiting.extend(queue.try_iter());
         for (given, command) in newest(waiting) {
             let refused = if given.elapsed() > LATE {
-                let message = "the engine did not answer in time; nothing was changed";
-                Refused::new("late", message)
+                Refused::new("late", "the engine did not answer in time")
             } else {
                 match ask(path, &mut client, &Request::Change(command)) {
                     Ok(Reply::Refused(refused)) => refused,

@@ -13,7 +13,7 @@ use adw::prelude::*;
 use gtk::glib;
 
 use crate::model::transition::DEFAULT_TRANSITION_MS;
-use crate::model::{Event, RoleId, Severity, Snapshot, Transition};
+use crate::model::{Event, Refused, RoleId, Severity, Snapshot, Transition};
 use crate::tongue::Tongue;
 
 use super::Plan;
@@ -307,7 +307,8 @@ impl Operator {
                 lost = true;
             }
             Heard::Refused(refused) => {
-                known.refused = Some((refused.message, Instant::now()));
+                let text = self.refusal(&refused);
+                known.refused = Some((text, Instant::now()));
             }
         }
         if lost {
@@ -331,6 +332,18 @@ impl Operator {
             self.ask_for_pictures();
         }
         self.show_soon();
+    }
+
+    /// Why something was not done, in the operator's language where regie has words for it.
+    fn refusal(&self, refused: &Refused) -> String {
+        let tongue = self.tongue.get();
+        let known = match refused.code.as_str() {
+            "late" => tongue.tr("The engine did not answer in time; nothing was changed."),
+            "no-engine" => tongue.tr("The engine cannot be asked; what is on air shows."),
+            "slow" | "stopping" => tongue.tr("The engine is slow or ending; what is on air shows."),
+            _ => &refused.message,
+        };
+        known.to_owned()
     }
 
     /// What the snapshot says, where it is true.
