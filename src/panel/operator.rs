@@ -439,22 +439,24 @@ impl Operator {
             State::Connected => {}
         }
         let faults = known.snapshot.as_ref().map_or(&[][..], |own| &own.faults);
-        let worst = truth::worst(faults).filter(|fault| fault.severity > Severity::Notice);
+        let worst = truth::worst(faults);
+        let harmless = worst.is_none_or(|fault| fault.severity == Severity::Notice);
         let refused = known.refused.as_ref().map(|(message, _)| message);
-        let mut said = match (worst.or(truth::worst(faults)), refused) {
-            (None | Some(_), Some(message)) if worst.is_none() => {
-                return Said::own(Severity::Notice, message.clone());
-            }
-            (Some(fault), _) => Said::fault(tongue, fault, faults.len()),
-            (None, _) => Said::nothing(tongue),
-        };
-        if let Some(message) = refused {
-            said.doing.clone_from(message);
+        if let Some(message) = refused.filter(|_| harmless) {
+            return Said::own(Severity::Notice, message.clone());
         }
-        if !known.pictures && worst.is_none() {
+        if harmless && !known.pictures {
             let text =
                 tongue.tr("The engine sends no pictures. The show may be running all the same.");
             return Said::own(Severity::Warning, text.to_owned());
+        }
+        let mut said = worst.map_or_else(
+            || Said::nothing(tongue),
+            |fault| Said::fault(tongue, fault, faults.len()),
+        );
+        // A trouble stays in sight.
+        if let Some(message) = refused {
+            said.doing.clone_from(message);
         }
         said
     }
