@@ -5,7 +5,11 @@ pub mod client;
 pub mod monitor;
 pub mod server;
 
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 /// The runtime directory of the service.
 const SYSTEM: &str = "/run/regie";
@@ -34,4 +38,13 @@ pub fn default_socket() -> PathBuf {
     own.or_else(user)
         .unwrap_or_else(|| PathBuf::from(SYSTEM))
         .join(NAME)
+}
+
+/// Whether the other end still holds the connection. Does not wait, and takes nothing out of it.
+fn is_open(stream: &UnixStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match recv(stream, &mut [0u8; 1], flags) {
+        Ok((_, bytes)) => bytes > 0,
+        Err(error) => matches!(error, Errno::AGAIN | Errno::INTR),
+    }
 }

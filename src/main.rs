@@ -17,23 +17,25 @@ fn main() -> ExitCode {
         Some(Role::Check(args)) => check(args),
         Some(Role::Ctl(args)) => ctl::run(args, &mut std::io::stdout(), &mut std::io::stderr()),
         Some(Role::Panel(args)) => panel(args, None),
-        None => panel(cli.panel, Some(cli.config)),
+        None => alone(cli.panel, cli.config),
     }
 }
 
-/// The window; with an engine of its own where none answers, when `own_engine` has its venue file,
-/// or `Some(None)` for the one that is there.
+/// `regie` and no more: the window, and an engine where none answers.
 #[cfg(feature = "panel")]
-fn panel(args: PanelArgs, own_engine: Option<Option<PathBuf>>) -> ExitCode {
+fn alone(args: PanelArgs, named: Option<PathBuf>) -> ExitCode {
+    panel(args, Some(venue_to_show(named)))
+}
+
+#[cfg(not(feature = "panel"))]
+fn alone(args: PanelArgs, _: Option<PathBuf>) -> ExitCode {
+    panel(args, None)
+}
+
+/// The window; with an engine of its own, for this venue file, where none answers.
+#[cfg(feature = "panel")]
+fn panel(args: PanelArgs, config: Option<PathBuf>) -> ExitCode {
     service::start_log();
-    let config = own_engine.map(|named| {
-        let file = venue_file(named.clone());
-        if named.is_none() && !file.exists() {
-            trial_venue().unwrap_or(file)
-        } else {
-            file
-        }
-    });
     // A venue that is refused is refused by the engine, and the window says so.
     let of_venue = || Venue::load(config.as_ref()?).ok()?.control_socket;
     let socket = args.socket.or_else(of_venue);
@@ -45,6 +47,18 @@ fn panel(args: PanelArgs, own_engine: Option<Option<PathBuf>>) -> ExitCode {
             state: state_directory(),
         }),
     })
+}
+
+/// The venue file that was named, the one that is there, or one to try regie with.
+#[cfg(feature = "panel")]
+fn venue_to_show(named: Option<PathBuf>) -> PathBuf {
+    let is_named = named.is_some();
+    let file = venue_file(named);
+    if is_named || file.exists() {
+        file
+    } else {
+        trial_venue().unwrap_or(file)
+    }
 }
 
 /// A venue to try regie with, where there is none: the demo, written where state is kept.
@@ -63,7 +77,7 @@ fn trial_venue() -> std::io::Result<PathBuf> {
 }
 
 #[cfg(not(feature = "panel"))]
-fn panel(_: PanelArgs, _: Option<Option<PathBuf>>) -> ExitCode {
+fn panel(_: PanelArgs, _: Option<PathBuf>) -> ExitCode {
     complain("this build has no panel; use `regie engine` and `regie ctl`");
     ExitCode::from(2)
 }

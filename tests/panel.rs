@@ -191,6 +191,43 @@ fn the_keys_of_the_show_work_wherever_the_focus_is() {
     panel.label("mix to the preview").wait_gone();
 }
 
+#[test]
+fn a_hand_that_slips_takes_once_and_types_no_delay_by_mistake() {
+    let engine = Venue::new().start();
+    let panel = Panel::open(&engine.room, Look::default());
+    panel.button("Layout Speaker").wait_there();
+    let takes = || engine.log().matches("{\"request\":\"take\"").count();
+    panel.key("F2");
+    wait_layouts(&engine, "slides", "speaker");
+    panel.hold_key("Return", Duration::from_millis(1500));
+    wait_layouts(&engine, "speaker", "slides");
+    assert_eq!(takes(), 1, "a key that repeats takes once");
+    // The other half of a double click does not take back.
+    panel.button("Take").click();
+    panel.button("Take").click();
+    wait_layouts(&engine, "slides", "speaker");
+    assert_eq!(takes(), 2);
+
+    let field = panel.spin_button("Delay of Camera");
+    let delay = || engine.status()["sources"][1]["delay_ms"].clone();
+    let type_into = |keys: &[&str]| {
+        field.click();
+        panel.key("Control_L+a");
+        keys.iter().for_each(|key| panel.key(key));
+    };
+    type_into(&["4", "0", "Return"]);
+    engine.wait_status(SOON, "a delay", |status| {
+        status["sources"][1]["delay_ms"] == 40
+    });
+    // Taken back, no number at all, and a key of the show in the middle of it.
+    type_into(&["2", "0", "0", "Escape"]);
+    type_into(&["BackSpace", "Escape"]);
+    type_into(&["7", "F3"]);
+    wait_layouts(&engine, "slides", "slides-speaker");
+    assert_eq!(delay(), 40);
+    assert_eq!(engine.status()["slate"], false);
+}
+
 fn text(bus: &Value) -> String {
     bus["layout"].as_str().unwrap().to_owned()
 }

@@ -5,9 +5,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
-
 use crate::model::{Event, Reply, Request};
 
 /// Longest wait for a reply.
@@ -66,11 +63,7 @@ impl Client {
 
     /// Whether the engine still holds the connection. Does not wait.
     pub fn is_connected(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        match recv(&self.stream, &mut [0u8; 1], flags) {
-            Ok((_, bytes)) => bytes > 0,
-            Err(error) => matches!(error, Errno::AGAIN | Errno::INTR),
-        }
+        super::is_open(&self.stream)
     }
 
     /// The next event, after a `subscribe`. Waits for as long as it takes, or for at most `patience`:

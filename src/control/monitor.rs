@@ -29,7 +29,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use crate::model::{Refused, Reply, Request, ViewRequest};
 use crate::monitor::Levels;
@@ -150,11 +150,7 @@ impl Reader {
 
     /// Whether the engine is still there. Does not wait.
     pub fn is_connected(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        match recv(&self.stream, &mut [0u8; 1], flags) {
-            Ok((_, bytes)) => bytes > 0,
-            Err(error) => matches!(error, rustix::io::Errno::AGAIN | rustix::io::Errno::INTR),
-        }
+        super::is_open(&self.stream)
     }
 }
 

@@ -124,7 +124,7 @@ impl Fetch {
                 Ok(first) => {
                     let newest = queue.try_iter().last().unwrap_or(first);
                     (self.generation, self.views) = newest;
-                    self.reader = None;
+                    self.ask_instead();
                     next_try = Instant::now();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -141,12 +141,26 @@ impl Fetch {
         }
     }
 
+    /// Asks for the new views on the connection there is: what the old ones took of the engine's
+    /// budget is given back in return.
+    fn ask_instead(&mut self) {
+        let Some(mut reader) = self.reader.take().filter(|_| !self.views.is_empty()) else {
+            return;
+        };
+        match reader.request(&self.views) {
+            Ok(()) => self.adopt(reader),
+            Err(error) => tracing::debug!("asked anew: {error}"),
+        }
+    }
+
+    fn adopt(&mut self, reader: Reader) {
+        self.reader = Some(reader);
+        self.converted = self.views.iter().map(converted).collect();
+    }
+
     fn open(&mut self) {
         match Reader::open(&self.socket, &self.views) {
-            Ok(reader) => {
-                self.reader = Some(reader);
-                self.converted = self.views.iter().map(converted).collect();
-            }
+            Ok(reader) => self.adopt(reader),
             Err(error) => {
                 tracing::debug!("no monitors: {error}");
                 self.lost();

@@ -307,6 +307,7 @@ pub fn unknown(snapshot: &Snapshot) -> Snapshot {
     let mut unknown = snapshot.clone();
     unknown.on_air_since = None;
     unknown.show.slate = false;
+    unknown.show.programme.state = UNKNOWN.to_owned();
     for source in &mut unknown.sources {
         source.state = UNKNOWN.to_owned();
         source.tally = Tally::Off;
@@ -322,9 +323,7 @@ pub fn unknown(snapshot: &Snapshot) -> Snapshot {
 const UNKNOWN: &str = "unknown";
 
 fn is_unknown(snapshot: &Snapshot) -> bool {
-    let states = snapshot.sources.iter().map(|source| &source.state);
-    let mut states = states.chain(snapshot.outputs.iter().map(|output| &output.state));
-    states.any(|state| state == UNKNOWN)
+    snapshot.show.programme.state == UNKNOWN
 }
 
 /// Every role, in the venue's order of its layouts.

@@ -213,6 +213,12 @@ impl Panel {
         self.tell(json!({"do": "key", "keys": keys}));
     }
 
+    /// Leans on a key: the display repeats it, some twenty times a second after 0.7 s.
+    #[track_caller]
+    pub fn hold_key(&self, key: &str, time: Duration) {
+        self.tell(json!({"do": "key", "keys": [key], "hold": time.as_secs_f64()}));
+    }
+
     /// Asks the window to close, as a window manager does.
     #[track_caller]
     pub fn ask_to_close(&self) {
