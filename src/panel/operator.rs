@@ -204,7 +204,7 @@ impl Operator {
         }
         self.look_after_field(now);
         if let Some(engine) = &mut *self.own_engine.borrow_mut() {
-            engine.look_after(now, self.known.borrow().state == State::Connected);
+            engine.look_after(now);
         }
         let ticks = self.ticks.replace(self.ticks.get() + 1);
         if ticks.is_multiple_of(10) {
@@ -327,6 +327,9 @@ impl Operator {
             self.forget_pictures();
         }
         if fresh {
+            if let Some(engine) = &mut *self.own_engine.borrow_mut() {
+                engine.on_answer();
+            }
             // The widgets first: pictures are asked for as large as they are.
             self.show();
             self.ask_for_pictures();

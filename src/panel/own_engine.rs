@@ -73,21 +73,28 @@ impl OwnEngine {
         Some(own(launch(socket, plan)))
     }
 
-    /// Notices its end, and starts it again where it broke. `answers`: the window is connected.
-    pub fn look_after(&mut self, now: Instant, answers: bool) {
+    /// The window has heard from whoever answers at the socket.
+    pub fn on_answer(&mut self) {
+        let Life::Running(child, _, answered) = &mut self.life else {
+            return;
+        };
+        if std::mem::replace(answered, true) {
+            return;
+        }
+        // The one that answers is the one that was started: another window may have been quicker.
+        let number = child.id().to_string();
+        let stream = UnixStream::connect(&self.socket).ok();
+        if stream.and_then(|stream| peer(&stream)) == Some(Pid::from_child(child))
+            && let Err(error) = std::fs::write(self.plan.state.join(NUMBER), number)
+        {
+            tracing::warn!("the engine's number cannot be noted: {error}");
+        }
+    }
+
+    /// Notices its end, and starts it again where it broke.
+    pub fn look_after(&mut self, now: Instant) {
         match &mut self.life {
             Life::Running(child, since, answered) => {
-                if answers && !std::mem::replace(answered, true) {
-                    // The one that answers is the one that was started: another window may have
-                    // been quicker.
-                    let number = child.id().to_string();
-                    let stream = UnixStream::connect(&self.socket).ok();
-                    if stream.and_then(|stream| peer(&stream)) == Some(Pid::from_child(child))
-                        && let Err(error) = std::fs::write(self.plan.state.join(NUMBER), number)
-                    {
-                        tracing::warn!("the engine's number cannot be noted: {error}");
-                    }
-                }
                 if now.duration_since(*since) > WELL {
                     self.starts = 0;
                 }
