@@ -24,6 +24,7 @@ mod pipeline;
 mod programme;
 mod report;
 mod samples;
+mod scale;
 mod slate;
 mod source;
 mod stage;
