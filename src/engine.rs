@@ -19,6 +19,7 @@ mod mix;
 mod monitor;
 mod opening;
 mod output;
+mod overload;
 mod pictures;
 mod pipeline;
 mod programme;

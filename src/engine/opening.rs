@@ -20,6 +20,7 @@ use super::memory::{self, Memory, Recalled};
 use super::monitor::Monitors;
 use super::note::Notes;
 use super::output::Output;
+use super::overload::Overload;
 use super::programme::Programme;
 use super::report::Figures;
 use super::slate::Slates;
@@ -96,6 +97,7 @@ impl Actor {
             monitors,
             relay,
             relay_problem: Some("starting".to_owned()),
+            overload: Overload::new(choice.codec),
             choice,
             ledger,
             started: wall_clock(),

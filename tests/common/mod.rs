@@ -9,6 +9,7 @@
 
 mod driver;
 mod engine;
+mod eye;
 mod laptop;
 mod nginx;
 mod panel;
@@ -24,6 +25,7 @@ mod viewer;
 mod widget;
 
 pub use engine::{Engine, Watch};
+pub use eye::Eye;
 pub use laptop::{Laptop, Push};
 pub use nginx::Nginx;
 pub use panel::{Look, Panel};
