@@ -60,6 +60,8 @@ pub struct ProgrammeConfig {
     pub keyframe_interval: Duration,
     /// Which encoder makes the H.264.
     pub encoder: EncoderChoice,
+    /// How hard x264 looks for what it can save, in its own words.
+    pub x264_preset: &'static str,
     /// How far behind its sources the programme runs: pictures are held this long, so that
     /// decoding and small jitter do not show.
     pub latency: Duration,

@@ -53,7 +53,7 @@ pub enum Codec {
 /// How hard an encoder looks for what it can save. Only x264 lets it be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Effort {
-    /// As its fragment says.
+    /// As the venue file says.
     #[default]
     Usual,
     /// What a machine that is too slow can still do.
@@ -107,12 +107,12 @@ impl Codec {
         }
     }
 
-    /// Sets how hard it looks.
-    fn exert(self, fragment: &Fragment, effort: Effort) -> Result<(), FragmentError> {
+    /// Sets how hard it looks: as the venue file says, or less.
+    fn exert(self, fragment: &Fragment, effort: Effort, usual: &str) -> Result<(), FragmentError> {
         let preset = match effort {
-            Effort::Less => "superfast",
-            Effort::Least => "ultrafast",
-            Effort::Usual => return Ok(()),
+            Effort::Usual => usual,
+            Effort::Less if usual != "ultrafast" => "superfast",
+            Effort::Less | Effort::Least => "ultrafast",
         };
         match self {
             Self::X264 => fragment.set("encoder", "speed-preset", preset),
@@ -339,7 +339,7 @@ impl Encoder {
     ) -> Result<Self, FragmentError> {
         let fragment = Fragment::pipeline(codec.fragment())?;
         codec.tune(&fragment, config)?;
-        codec.exert(&fragment, effort)?;
+        codec.exert(&fragment, effort, config.x264_preset)?;
         let caps = picture_info(config).to_caps().ok();
         Self::start(
             fragment,

@@ -93,6 +93,12 @@ fn programme(section: &Section<'_>) -> ProgrammeConfig {
         },
     );
     let encoder = section.optional("encoder", EncoderChoice::ACCEPTED, take::parsed);
+    let presets = "ultrafast, superfast, veryfast, faster, fast, medium";
+    let x264_preset = section.optional("x264_preset", presets, |value| {
+        let text = take::text(value)?;
+        let known = presets.split(", ").find(|preset| *preset == text);
+        known.ok_or_else(|| "is not known".to_owned())
+    });
     let latency = section.optional("latency", "a time as \"15ms\", 0ms to 1s", |value| {
         take::within(
             take::duration(value)?,
@@ -114,6 +120,7 @@ fn programme(section: &Section<'_>) -> ProgrammeConfig {
         audio_bitrate: audio_bitrate.unwrap_or(BitRate::kilobits(160)),
         keyframe_interval: keyframe_interval.unwrap_or(Duration::from_secs(2)),
         encoder: encoder.unwrap_or_default(),
+        x264_preset: x264_preset.unwrap_or("veryfast"),
         latency: latency.unwrap_or(Duration::from_millis(15)),
     }
 }
