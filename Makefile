@@ -15,7 +15,7 @@ TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	xvfb dbus at-spi2-core python3-gi python3-xlib
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench deps deps-test footage probe clean
+.PHONY: help run test lint bench soak deps deps-test footage probe clean
 # One step after the other, whatever -j says: the tests run in real time, and apt has one lock.
 .NOTPARALLEL:
 
@@ -37,7 +37,10 @@ lint: deps ## format and clippy, with the panel and without
 	cargo clippy --all-targets --no-default-features -- -D warnings
 
 bench: deps-test footage probe ## measure what the project promises in figures
-	cargo bench
+	cargo bench --bench start --bench sync --bench panel --bench cost
+
+soak: deps-test footage probe ## an hour in real time (SOAK=SECONDS): what must not grow
+	cargo bench --bench soak
 
 deps: ## install the packages that building and running need
 	@tests/tools/packages $(PACKAGES)
