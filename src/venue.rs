@@ -1,5 +1,5 @@
 //! The venue: everything the venue file says, checked and resolved. Loading reads the file and the
-//! key files it names and nothing else; it never starts anything.
+//! key files it names, and looks into the slate's picture and music; it never starts anything.
 //!
 //! Rooms: `reader` walks a TOML table and collects every complaint with its line; `value` holds
 //! the value types (size, rate, bit rate, duration); `resolve` turns tables into the [`Venue`],
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{Layout, OutputId, RoleId, SourceId};
+use crate::model::{Layout, OutputId, RoleId, SlateSound, SourceId};
 use crate::secret::Secret;
 use crate::tongue::Tongue;
 
@@ -35,6 +35,8 @@ pub struct Venue {
     pub sources: Vec<SourceConfig>,
     /// The file's layouts, or the five built-in ones. Never empty; the first goes on air first.
     pub layouts: Vec<Layout>,
+    /// What stands in for the whole programme.
+    pub slate: SlateConfig,
     /// In the file's order.
     pub outputs: Vec<OutputConfig>,
     /// The built-in RTSP server.
@@ -141,6 +143,28 @@ impl SourceKind {
             Self::Test { .. } => "test",
         }
     }
+}
+
+/// `[slate]`.
+#[derive(Debug, Clone)]
+pub struct SlateConfig {
+    /// What the drawn slate says; by default the room's name.
+    pub text: String,
+    /// A PNG or JPEG file that takes the drawn slate's place.
+    pub picture: Option<PathBuf>,
+    /// What is heard meanwhile.
+    pub sound: SlateSound,
+    /// Played in a loop; there if, and only if, `sound` is music.
+    pub music: Option<MusicConfig>,
+}
+
+/// The slate's music.
+#[derive(Debug, Clone)]
+pub struct MusicConfig {
+    /// A file with sound.
+    pub path: PathBuf,
+    /// In dB, -60 to +12.
+    pub gain: f64,
 }
 
 /// One `[[output]]`.

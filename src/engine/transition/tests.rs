@@ -55,6 +55,7 @@ fn slot(x: u32, y: u32, width: u32, height: u32, pictures: &Arc<Pictures>) -> Sc
         fit: Fit::Contain,
         pictures: Some(pictures.clone()),
         slate: Slate::default(),
+        ornament: None,
     }
 }
 
