@@ -16,7 +16,7 @@ use serde_json::Value;
 /// Of the slate's picture: its left half, its right half.
 const VIOLET: Colour = Colour(0x80, 0x30, 0x90);
 const OCHRE: Colour = Colour(0xB0, 0x80, 0x20);
-/// Behind the time left.
+/// Behind the time left, and beside the picture.
 const BOX: Colour = Colour(0x10, 0x18, 0x28);
 
 /// A camera on air with its tone of 1 kHz, and this `[slate]`.
@@ -47,7 +47,7 @@ slots = [ {{ role = "speaker" }} ]
 #[track_caller]
 fn room(relay: u16, slate: &str) -> Room {
     let room = Room::new("");
-    let halves = "color=c=0x803090:s=320x360,format=gbrp[a];color=c=0xB08020:s=320x360,format=gbrp[b];[a][b]hstack";
+    let halves = "color=c=0x803090:s=320x400,format=gbrp[a];color=c=0xB08020:s=320x400,format=gbrp[b];[a][b]hstack";
     draw(
         &["-filter_complex", halves, "-frames:v", "1"],
         &room.path().join("slate.png"),
@@ -161,6 +161,9 @@ fn a_slate_shows_its_picture_plays_its_music_counts_down_and_goes_by_itself() {
         picture.assert_colour(0.285, 0.84, BOX);
         picture.assert_colour(0.715, 0.84, BOX);
         picture.assert_colour(0.2, 0.84, VIOLET);
+        // It has another shape: the layout's ground is seen beside it.
+        picture.assert_colour(0.02, 0.5, BOX);
+        picture.assert_colour(0.98, 0.5, BOX);
         picture.assert_colour(0.5 + 0.02, 0.7, OCHRE);
         let bright = letters(picture);
         assert!(bright > 40, "{bright} bright places: {}", picture.keep());

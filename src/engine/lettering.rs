@@ -4,9 +4,10 @@
 use gst::prelude::*;
 use gst_video::{VideoColorimetry, VideoFormat, VideoInfo};
 
-use crate::model::Colour;
+use crate::model::layout::DEFAULT_BACKGROUND;
+use crate::model::{Colour, Fit, PixelRect};
 
-use super::canvas::Easel;
+use super::canvas::{Easel, Painted};
 use super::fragment::{Fragment, FragmentError};
 use super::pictures::{Picture, next_serial};
 
@@ -72,6 +73,8 @@ impl Lettering {
         };
         fragment.set("text", "halignment", alignment)?;
         fragment.set("text", "xpad", &pad.to_string())?;
+        // The room for what hangs below a line counts as text: without this letters stand high.
+        fragment.set("text", "deltay", &(style.letters / 10).to_string())?;
         let input: gst_app::AppSrc = fragment.element("in")?;
         let caps = info.to_caps().map_err(|_| LetteringError::NoPicture)?;
         input.set_caps(Some(&caps));
@@ -129,6 +132,34 @@ pub fn solid(colour: Colour) -> Option<Picture> {
     let info = plain(16, 16);
     Some(Picture {
         buffer: Easel::new(&info).paint(colour, &[])?,
+        info,
+        captured: 0,
+        serial: next_serial(),
+    })
+}
+
+/// The same picture in the programme's colours: GStreamer's converter, where it has to change those
+/// as well, writes over what lies beside a picture that does not fill its frame.
+pub fn in_programme_colours(picture: Picture) -> Option<Picture> {
+    let (width, height) = (picture.info.width() & !1, picture.info.height() & !1);
+    let par = picture.info.par();
+    let info = VideoInfo::builder(VideoFormat::I420, width, height);
+    let info = info.colorimetry(&plain(16, 16).colorimetry()).par(par);
+    let info = info.build().ok()?;
+    let rect = PixelRect {
+        x: 0,
+        y: 0,
+        width,
+        height,
+    };
+    let whole = Painted {
+        rect,
+        fit: Fit::Stretch,
+        crop: None,
+        picture: Some(picture),
+    };
+    Some(Picture {
+        buffer: Easel::new(&info).paint(DEFAULT_BACKGROUND, &[whole])?,
         info,
         captured: 0,
         serial: next_serial(),

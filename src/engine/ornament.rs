@@ -313,6 +313,66 @@ mod tests {
         assert!(shrunk(rect(0, 0, 8, 8), 60).width >= 2);
     }
 
+    /// A picture of 64 x 36 pixels in a slot of 100 x 100 with these ornaments.
+    fn cropped(fit: Fit, crop: Crop, is_live: bool) -> Painted {
+        assert!(gst::init().is_ok());
+        let mut slot = crate::model::Layout::built_in()[0].slots[0].clone();
+        slot.crop = Some(crop);
+        let size = FrameSize {
+            width: 640,
+            height: 360,
+        };
+        let slot = SceneSlot {
+            rect: rect(100, 100, 100, 100),
+            fit,
+            pictures: None,
+            slate: crate::engine::slate::Slate::default(),
+            ornament: Ornaments::default().of(&slot, None, size),
+        };
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 64, 36).build();
+        let picture = info.ok().map(|info| Picture {
+            buffer: gst::Buffer::new(),
+            info,
+            captured: 0,
+            serial: 1,
+        });
+        painted(&slot, picture, is_live)
+    }
+
+    #[test]
+    fn a_crop_is_taken_off_before_the_rest_is_fitted_and_never_off_a_slate() {
+        let half = Crop {
+            left: 0.5,
+            ..Crop::default()
+        };
+        // What is left has 32 x 36 pixels.
+        for (fit, place, crop) in [
+            (Fit::Contain, rect(106, 100, 88, 100), rect(32, 0, 32, 36)),
+            (Fit::Cover, rect(100, 100, 100, 100), rect(32, 2, 32, 32)),
+            (Fit::Stretch, rect(100, 100, 100, 100), rect(32, 0, 32, 36)),
+        ] {
+            let seen = cropped(fit, half, true);
+            assert_eq!((seen.rect, seen.crop), (place, Some(crop)), "{fit:?}");
+            assert_eq!(seen.fit, Fit::Stretch);
+        }
+        let slate = cropped(Fit::Cover, half, false);
+        assert_eq!((slate.fit, slate.crop), (Fit::Contain, None));
+    }
+
+    #[test]
+    fn slots_without_ornaments_are_painted_as_they_are() {
+        let slot = SceneSlot {
+            rect: rect(0, 0, 10, 10),
+            fit: Fit::Contain,
+            pictures: None,
+            slate: crate::engine::slate::Slate::default(),
+            ornament: None,
+        };
+        let (own, mut room) = ([painted(&slot, None, true)], Vec::new());
+        let all = dressed(std::slice::from_ref(&slot), &own, (640, 360), &mut room);
+        assert!(std::ptr::eq(all, &own), "not even copied");
+    }
+
     #[test]
     fn a_label_stays_in_its_corner_and_gets_smaller_with_it() {
         let label = rect(0, 0, 120, 20);

@@ -15,6 +15,7 @@ use crate::tongue::Tongue;
 use crate::venue::{FrameSize, SlateConfig, Venue};
 
 use super::fragment::{Fragment, FragmentError};
+use super::lettering::in_programme_colours;
 use super::ornament::Ornaments;
 use super::pictures::{Picture, layout_of, next_serial};
 use countdown::Countdown;
@@ -114,7 +115,8 @@ fn draw_whole(config: &SlateConfig) -> Result<Picture, DrawSlateError> {
         return draw(&config.text);
     };
     let read = media_file::picture(path).map_err(|error| error.to_string());
-    match read.and_then(|sample| picture_of(&sample).ok_or_else(|| "has no size".to_owned())) {
+    let shown = |sample| picture_of(&sample).and_then(in_programme_colours);
+    match read.and_then(|sample| shown(sample).ok_or_else(|| "has no size".to_owned())) {
         Ok(picture) => Ok(picture),
         Err(error) => {
             let path = path.display();
