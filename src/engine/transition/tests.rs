@@ -302,17 +302,15 @@ fn a_border_glides_with_its_slot_and_fades_where_it_is_new() {
         [250, 258, 290, 318].map(|x| bench.at(x, 162)),
         [16, 235, 150, 235]
     );
-    // To the same place without one: it goes by and by.
+    // To the same place without one: it fades, and the picture grows into its place.
     bench.show(
         &scene(&[bordered(256, 144, None)]),
         passage(Transition::Morph, 1000),
     );
     let seen = bench.run(31, 318, 162);
-    assert!(seen.windows(2).all(|w| w[0] >= w[1]), "{seen:?}");
-    assert!(
-        seen[0] > 225 && (185..200).contains(&seen[14]) && seen[30] == 150,
-        "{seen:?}"
-    );
+    assert!(seen[..28].windows(2).all(|w| w[0] >= w[1]), "{seen:?}");
+    assert!(seen[0] > 225 && (120..140).contains(&seen[14]), "{seen:?}");
+    assert_eq!(seen[30], 150);
 }
 
 #[test]
