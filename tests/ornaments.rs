@@ -14,7 +14,8 @@ fn venue(relay: u16) -> String {
     format!(
         r##"
 [programme]
-size = "1280x720"
+size = "640x360"
+video_bitrate = "3000k"
 [relay]
 listen = "127.0.0.1:{relay}"
 [[source]]
@@ -32,12 +33,12 @@ role = "speaker"
 id = "left"
 background = "#000000"
 slots = [ {{ role = "slides", fit = "stretch", crop = {{ top = 0.2, right = 0.7 }} }},
-          {{ role = "speaker", x = 0.05, y = 0.5, width = 0.4, height = 0.4, fit = "cover", border = {{ width = 24, colour = "#2040e0" }}, label = true }} ]
+          {{ role = "speaker", x = 0.05, y = 0.5, width = 0.4, height = 0.4, fit = "cover", border = {{ width = 48, colour = "#2040e0" }}, label = true }} ]
 [[layout]]
 id = "right"
 background = "#000000"
 slots = [ {{ role = "slides", fit = "stretch", crop = {{ top = 0.2, right = 0.7 }} }},
-          {{ role = "speaker", x = 0.55, y = 0.1, width = 0.4, height = 0.4, fit = "cover", border = {{ width = 24, colour = "#2040e0" }} }} ]
+          {{ role = "speaker", x = 0.55, y = 0.1, width = 0.4, height = 0.4, fit = "cover", border = {{ width = 48, colour = "#2040e0" }} }} ]
 "##,
         slides().display(),
         camera().display()
@@ -45,8 +46,8 @@ slots = [ {{ role = "slides", fit = "stretch", crop = {{ top = 0.2, right = 0.7 
 }
 
 /// The slot of the speaker in `left` and in `right`, and in these its picture.
-const SLOTS: [[f64; 4]; 2] = [[64.0, 360.0, 512.0, 288.0], [704.0, 72.0, 512.0, 288.0]];
-/// 24 pixels of 1080 lines.
+const SLOTS: [[f64; 4]; 2] = [[32.0, 180.0, 256.0, 144.0], [352.0, 36.0, 256.0, 144.0]];
+/// 48 pixels of 1080 lines.
 const BORDER: f64 = 16.0;
 
 #[track_caller]
@@ -61,7 +62,7 @@ fn watch(relay: u16, during: impl FnOnce()) -> Recording {
 
 /// The mean of some pixels.
 fn pixels(picture: &Picture, x: f64, y: f64, width: f64, height: f64) -> Colour {
-    picture.mean(x / 1280.0, y / 720.0, width / 1280.0, height / 720.0)
+    picture.mean(x / 640.0, y / 360.0, width / 640.0, height / 360.0)
 }
 
 #[track_caller]
@@ -122,25 +123,25 @@ fn borders_crops_and_labels_are_where_the_layout_wants_them_also_in_a_morph() {
     let first = recording.picture_at(0.5);
     for (x, y) in [
         (20.0, 20.0),
-        (1260.0, 20.0),
-        (20.0, 700.0),
-        (1260.0, 700.0),
-        (640.0, 200.0),
+        (620.0, 20.0),
+        (20.0, 340.0),
+        (620.0, 340.0),
+        (320.0, 60.0),
     ] {
         assert_pixels(&first, x, y, Colour::SLIDE_RED);
     }
     assert_bordered(&first, SLOTS[0]);
-    // The label in the corner of the picture, within the border: 28 pixels high.
+    // The label in the corner of the picture, within the border: 14 pixels high.
     let [x, y, _, height] = SLOTS[0];
     let (left, bottom) = (x + BORDER, y + height - BORDER);
-    assert_pixels(&first, left + 4.0, bottom - 14.0, STRIP);
-    assert_pixels(&first, left + 4.0, bottom - 40.0, Colour::CAMERA_GREEN);
-    let row = (0..200).map(|n| pixels(&first, left + f64::from(n), bottom - 14.0, 1.0, 1.0));
+    assert_pixels(&first, left + 2.0, bottom - 7.0, STRIP);
+    assert_pixels(&first, left + 4.0, bottom - 24.0, Colour::CAMERA_GREEN);
+    let row = (0..60).map(|n| pixels(&first, left + f64::from(n), bottom - 7.0, 1.0, 1.0));
     let row: Vec<Colour> = row.collect();
     let bright = row.iter().filter(|c| c.0.min(c.1).min(c.2) > 150).count();
-    assert!((10..120).contains(&bright), "{bright} bright of {row:?}");
-    // It ends with its text.
-    assert_pixels(&first, left + 300.0, bottom - 14.0, Colour::CAMERA_GREEN);
+    assert!((5..50).contains(&bright), "{bright} bright of {row:?}");
+    // It ends with its text. (Below that the camera has a white box that runs.)
+    assert_pixels(&first, left + 150.0, bottom - 12.0, Colour::CAMERA_GREEN);
 
     let last = recording.late_picture();
     assert_bordered(&last, SLOTS[1]);
@@ -148,10 +149,10 @@ fn borders_crops_and_labels_are_where_the_layout_wants_them_also_in_a_morph() {
     assert_pixels(
         &last,
         x + BORDER + 4.0,
-        y + height - BORDER - 14.0,
+        y + height - BORDER - 12.0,
         Colour::CAMERA_GREEN,
     );
-    assert_pixels(&last, 320.0, 500.0, Colour::SLIDE_RED);
+    assert_pixels(&last, 160.0, 250.0, Colour::SLIDE_RED);
 
     // On its way the border goes with its slot, in every frame as much of it.
     for (n, picture) in recording.every_picture(320, 180).iter().enumerate() {
@@ -161,7 +162,7 @@ fn borders_crops_and_labels_are_where_the_layout_wants_them_also_in_a_morph() {
             seen.distance(BLUE) < 40
         });
         let share = blue.count() as f64 / (320.0 * 180.0);
-        let whole = (512.0 * 288.0 - 480.0 * 256.0) / (1280.0 * 720.0);
+        let whole = (256.0 * 144.0 - 224.0 * 112.0) / (640.0 * 360.0);
         assert!(
             (share - whole).abs() < 0.35 * whole,
             "frame {n}: {share} of {whole}: {}",

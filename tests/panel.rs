@@ -257,6 +257,15 @@ fn the_slate_is_on_for_a_time_that_its_button_tells() {
         status["slate"] == true && status["slate_until"] == Value::Null
     });
     slate.wait(SOON, "tells no time", |own| own.description.is_empty());
+    // Taken away by hand, it comes back by hand, however soon.
+    engine.ctl(&["slate", "on", "--for", "10m"]).assert_ok();
+    slate.wait_description("back in 9:5");
+    for on in [false, true] {
+        panel.key("Escape");
+        engine.wait_status(SOON, "Escape", |status| status["slate"] == on);
+        let shown = if on { "Slate" } else { "Slides" };
+        panel.image("Programme").wait_description(shown);
+    }
     // What another shell sets is shown here, and gone by itself it can be put on again.
     engine.ctl(&["slate", "on", "--for", "3s"]).assert_ok();
     slate.wait_description("back in 0:0");

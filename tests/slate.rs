@@ -305,6 +305,16 @@ fn music_that_breaks_is_a_fault_in_words_and_the_show_goes_on() {
     engine.wait_status(seconds(6), "the music", |status| fault(status).is_none());
     let sound = watch(relay, || {}).sound();
     sound.between(0.3, sound.seconds() - 0.1).assert_tone(440.0);
+    // Without a slate nobody plays it, and nobody is told of it.
+    engine.ctl(&["slate", "off"]).assert_ok();
+    std::fs::write(&file, "no music any more").unwrap();
+    std::thread::sleep(seconds(2));
+    engine.ctl(&["slate", "on"]).assert_ok();
+    engine.wait_status(seconds(5), "the fault again", |status| {
+        fault(status).is_some()
+    });
+    engine.ctl(&["slate", "off"]).assert_ok();
+    assert_eq!(fault(&engine.status()), None);
 }
 
 #[test]

@@ -76,11 +76,14 @@ impl Actor {
             gain: music.gain,
             lag: 0,
         });
-        if changes {
-            fade.map(|fade| fade.max(music::FADE))
-        } else {
-            fade
+        if !changes {
+            return fade;
         }
+        if !wanted {
+            // Nobody tries any more.
+            self.clear(&Scope::Programme, "music");
+        }
+        fade.map(|fade| fade.max(music::FADE))
     }
 
     /// Ten times a second: the slate goes by itself, its music is looked after.

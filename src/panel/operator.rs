@@ -301,9 +301,11 @@ impl Operator {
                         lost = true;
                     }
                     (event, Some(snapshot)) => {
-                        let returns = snapshot.show.slate_until.is_some();
+                        let until = snapshot.show.slate_until;
                         snapshot.apply(event);
-                        if returns && !snapshot.show.slate {
+                        // Taken away by hand, it may be put on again at once.
+                        let due = until.is_some_and(|until| wall_clock() >= until);
+                        if due && !snapshot.show.slate {
                             known.slate_went = Some(Instant::now());
                         }
                     }
