@@ -194,17 +194,35 @@ pub struct RelayConfig {
 impl Venue {
     /// Reads and checks the file; every complaint at once.
     pub fn load(path: &Path) -> Result<Self, VenueError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| VenueError::Unreadable {
-            path: path.to_owned(),
-            cause,
-        })?;
-        Self::parse(path, &text)
+        Self::parse(path, &read(path)?)
+    }
+
+    /// The same for an engine that goes on air: whether the slate's files are good is seen when
+    /// they are used. A picture that has gone must not keep a show off air.
+    pub fn load_for_show(path: &Path) -> Result<Self, VenueError> {
+        resolve::venue(path, &read(path)?, SlateFiles::Believed)
     }
 
     /// Checks the text of a file that lies, or would lie, at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, VenueError> {
-        resolve::venue(path, text)
+        resolve::venue(path, text, SlateFiles::LookedInto)
     }
+}
+
+fn read(path: &Path) -> Result<String, VenueError> {
+    std::fs::read_to_string(path).map_err(|cause| VenueError::Unreadable {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// What is done about the slate's picture and music.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SlateFiles {
+    /// They are decoded, and refused where that fails.
+    LookedInto,
+    /// They are taken to be good.
+    Believed,
 }
 
 /// What a checked file amounts to, for whoever wrote it.

@@ -207,7 +207,8 @@ fn letters(picture: &common::Picture) -> usize {
 
 #[test]
 fn a_slate_outlives_a_crash_and_returns_in_time() {
-    let mut engine = Engine::start(&venue(free_port(), ""));
+    let relay = free_port();
+    let mut engine = room(relay, "picture = \"slate.png\"").start();
     engine.ctl(&["slate", "on", "--for", "5s"]).assert_ok();
     let until = engine.status()["slate_until"].clone();
     engine.restart();
@@ -227,7 +228,20 @@ fn a_slate_outlives_a_crash_and_returns_in_time() {
     let until = engine.status()["slate_until"].as_u64().unwrap();
     engine.kill9();
     wait_until(seconds(3), "the return's time", || now() > until);
+    // Its picture has gone meanwhile: that is refused by a check, but no reason to be off air.
+    std::fs::remove_file(engine.room.path().join("slate.png")).unwrap();
+    let checked = engine.room.regie(&["check", "venue.toml"]);
+    assert!(!checked.is_ok());
+    assert!(
+        checked.err.contains("slate: picture = \"slate.png\""),
+        "{checked:?}"
+    );
     engine.restart();
+    let status = engine.wait_status(seconds(3), "the fault", |status| {
+        let faults = status["faults"].as_array().unwrap();
+        faults.iter().any(|fault| fault["code"] == "slate-picture")
+    });
+    assert_eq!(status["encoding"]["state"], "running");
     let status = engine.status();
     assert_eq!(
         (&status["slate"], &status["slate_until"]),

@@ -120,6 +120,7 @@ impl Actor {
             }
             Note::Encoder(media, run, note) => self.on_encoder(media, run, note, now),
             Note::Music(run, note) => self.on_music(run, note, now),
+            Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),
             Note::Relay(result) => self.on_relay(result),
             // Handled by the loop.

@@ -35,6 +35,8 @@ pub enum Note {
     Encoder(Media, u64, PipeNote),
     /// The slate's music of run `.0`.
     Music(u64, MusicNote),
+    /// The slate's picture cannot be shown, for this reason.
+    SlatePicture(String),
     /// The show as of some earlier moment is on disk, or is not.
     Saved(Result<(), String>),
     /// The RTSP server listens, or cannot.

@@ -60,7 +60,7 @@ impl Actor {
         let mut sources: Vec<Source> = (venue.sources.iter())
             .map(|config| Source::new(config.clone(), &timebase, notes.clone()))
             .collect();
-        let mut slates = Slates::new(&venue);
+        let mut slates = Slates::new(&venue, notes.clone());
         let scene = scene(&venue, &cast, &show, &sources, &mut slates);
         let pictures = sources
             .iter()

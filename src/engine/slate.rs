@@ -16,6 +16,7 @@ use crate::venue::{FrameSize, SlateConfig, Venue};
 
 use super::fragment::{Fragment, FragmentError};
 use super::lettering::in_programme_colours;
+use super::note::{Note, Notes};
 use super::ornament::Ornaments;
 use super::pictures::{Picture, layout_of, next_serial};
 use countdown::Countdown;
@@ -49,12 +50,12 @@ pub struct Slates {
 }
 
 impl Slates {
-    /// The slates of a venue.
-    pub fn new(venue: &Venue) -> Self {
+    /// The slates of a venue; `notes` is told of a picture that cannot be shown.
+    pub fn new(venue: &Venue, notes: Notes) -> Self {
         let config = venue.slate.clone();
         Self {
             by_text: HashMap::new(),
-            whole: soon(move || draw_whole(&config)),
+            whole: soon(move || draw_whole(&config, &notes)),
             countdown: None,
             size: venue.programme.size,
             tongue: venue.language.unwrap_or_else(Tongue::of_locale),
@@ -110,7 +111,7 @@ fn soon(make: impl FnOnce() -> Result<Picture, DrawSlateError> + Send + 'static)
 
 /// The venue's picture. It was good when the venue was checked; should it have gone since, the
 /// drawn slate is better than nothing.
-fn draw_whole(config: &SlateConfig) -> Result<Picture, DrawSlateError> {
+fn draw_whole(config: &SlateConfig, notes: &Notes) -> Result<Picture, DrawSlateError> {
     let Some(path) = &config.picture else {
         return draw(&config.text);
     };
@@ -119,8 +120,7 @@ fn draw_whole(config: &SlateConfig) -> Result<Picture, DrawSlateError> {
     match read.and_then(|sample| shown(sample).ok_or_else(|| "has no size".to_owned())) {
         Ok(picture) => Ok(picture),
         Err(error) => {
-            let path = path.display();
-            tracing::warn!("the slate's picture {path} {error}; a drawn one is shown");
+            notes.send(Note::SlatePicture(format!("{} {error}", path.display())));
             draw(&config.text)
         }
     }

@@ -121,6 +121,19 @@ impl Actor {
         }
     }
 
+    /// The venue's picture is of no use.
+    pub(super) fn on_slate_picture(&mut self, reason: &str) {
+        let said = Said {
+            happened: Phrase::new("The slate's picture cannot be shown."),
+            doing: Phrase::new("A drawn slate takes its place."),
+            advice: Phrase::new(
+                "Check slate.picture in the venue file, then restart the engine in a break.",
+            ),
+        };
+        let severity = Severity::Warning;
+        self.raise(Scope::Programme, "slate-picture", severity, said, reason);
+    }
+
     /// Whether viewers see and hear a pause: the slate, or a layout that shows nobody.
     fn is_slate(&self) -> bool {
         (self.show.on_air(&self.cast)).is_none_or(|layout| layout.slots.is_empty())

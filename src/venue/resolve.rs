@@ -16,7 +16,8 @@ use toml::de::DeTable;
 
 use super::reader::{Report, Section};
 use super::{
-    BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, Venue, VenueError,
+    BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, SlateFiles, Venue,
+    VenueError,
 };
 use crate::tongue::Tongue;
 
@@ -24,7 +25,7 @@ use crate::tongue::Tongue;
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Reads a venue from `text`, the content of the file at `path`.
-pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
+pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<Venue, VenueError> {
     let document =
         DeTable::parse(text).map_err(|error| VenueError::syntax(path.to_owned(), text, &error))?;
     let report = Report::new(path, text);
@@ -40,7 +41,7 @@ pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
     let sources = source::sources(&root, folder, programme.framerate);
     let layouts = layout::layouts(&root, programme.size, &sources);
     let name = name.unwrap_or_else(|| "regie".to_owned());
-    let slate = slate::slate(&root.section("slate"), folder, &name);
+    let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
     let outputs = output::outputs(&root, folder);
     let relay = relay(&root.section("relay"));
     let control_socket = control_socket(&root.section("control"), folder);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::reader::Section;
 use super::super::value::DECIBELS_ACCEPTED;
-use super::super::{MusicConfig, SlateConfig};
+use super::super::{MusicConfig, SlateConfig, SlateFiles};
 use super::take;
 use crate::media_file::{self, MediaFileError};
 use crate::model::SlateSound;
@@ -20,13 +20,22 @@ const SOUNDS_ACCEPTED: &str = "mute, music, programme";
 const PICTURE: &str = "a PNG or JPEG file, seen from the venue file's folder";
 const MUSIC: &str = "a file with sound, seen from the venue file's folder";
 
+/// Why a file is of no use, if it is not.
+type Check = fn(&Path) -> Result<(), MediaFileError>;
+
 /// The slate; `name` is the venue's.
-pub fn slate(section: &Section<'_>, folder: &Path, name: &str) -> SlateConfig {
+pub fn slate(section: &Section<'_>, folder: &Path, name: &str, files: SlateFiles) -> SlateConfig {
     let text = section.optional("text", take::LABEL, take::label);
-    let picture = file(section, "picture", PICTURE, folder, |path| {
-        media_file::picture(path).map(drop)
-    });
-    let music = file(section, "music", MUSIC, folder, media_file::check_sound);
+    let good = |check: Check| {
+        move |path: &Path| match files {
+            SlateFiles::LookedInto => check(path),
+            SlateFiles::Believed => Ok(()),
+        }
+    };
+    let picture = good(|path| media_file::picture(path).map(drop));
+    let picture = file(section, "picture", PICTURE, folder, picture);
+    let music = good(media_file::check_sound);
+    let music = file(section, "music", MUSIC, folder, music);
     let gain = section.optional("music_gain", DECIBELS_ACCEPTED, take::gain);
     let sound = section.optional("sound", SOUNDS_ACCEPTED, |value| take::word(value, &SOUNDS));
     section.finish(|_| None);

@@ -12,6 +12,11 @@ mod refusals;
 /// A camera that every list of sources can begin with: two lines of text, no complaint.
 const CAMERA: &str = "[[source]]\nid = \"cam\"\nkind = \"test\"\n";
 
+/// As a check reads it.
+fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
+    Venue::parse(path, text)
+}
+
 #[track_caller]
 fn accepted(text: &str) -> Venue {
     match venue(Path::new("venue.toml"), text) {
