@@ -1,9 +1,11 @@
 //! The command line as types.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::ctl::TimeOfDay;
 use crate::model::{Gain, LayoutId, OutputId, RoleId, SourceId};
 
 /// Puts a conference on air: laptops and cameras in, one programme out, by RTMP and in the room.
@@ -151,6 +153,13 @@ pub enum Verb {
         /// on or off.
         #[arg(value_enum)]
         switch: Switch,
+        /// Go back by itself when the clock shows this: 14:00, at most 12 h ahead. Shows the time
+        /// left.
+        #[arg(long, value_name = "TIME", conflicts_with = "span")]
+        until: Option<TimeOfDay>,
+        /// Go back by itself after this: 10m, 90s, 1h; at most 12h. Shows the time left.
+        #[arg(long = "for", value_name = "SPAN", value_parser = long_span)]
+        span: Option<Duration>,
     },
     /// Start or stop an output.
     Output {
@@ -217,6 +226,18 @@ fn milliseconds(text: &str) -> Result<u32, String> {
     Ok(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
 }
 
+/// As other durations, and hours.
+fn long_span(text: &str) -> Result<Duration, String> {
+    let hours = text
+        .strip_suffix('h')
+        .and_then(|n| n.trim_end().parse::<u32>().ok());
+    match hours {
+        Some(hours) => Ok(Duration::from_secs(u64::from(hours) * 3600)),
+        None => crate::venue::value::duration(text)
+            .map_err(|_| format!("{text:?} is not a time; accepted: \"10m\", \"90s\" or \"1h\"")),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -247,6 +268,10 @@ mod tests {
             "mute laptop on",
             "delay laptop 40ms",
             "slate on",
+            "slate off",
+            "slate on --until 14:00",
+            "slate on --for 10m",
+            "slate on --for 1h",
             "output room stop",
             "--socket /tmp/x status",
         ] {
@@ -261,6 +286,9 @@ mod tests {
             "role slides",
             "gain laptop loud",
             "delay laptop 40",
+            "slate on --until 25:00",
+            "slate on --for 10",
+            "slate on --until 14:00 --for 10m",
             "mute laptop",
         ] {
             let words = ["regie", "ctl"]

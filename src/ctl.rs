@@ -1,9 +1,13 @@
 //! `regie ctl`: the control API from a shell. Texts are for operators; `--json` is for scripts.
 
+mod clock;
 mod text;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use clock::TimeOfDay;
 
 use crate::cli::{Action, CtlArgs, Switch, TransitionArg, Verb};
 use crate::control::client::{AskError, Client};
@@ -44,7 +48,10 @@ fn converse(
     args: &CtlArgs,
     out: &mut impl Write,
 ) -> Result<Option<String>, AskError> {
-    let request = request_of(&args.verb);
+    let request = match request_of(&args.verb) {
+        Ok(request) => request,
+        Err(refused) => return Ok(Some(refused)),
+    };
     match client.ask(&request)? {
         Reply::Refused(refused) => {
             if args.json {
@@ -79,10 +86,25 @@ fn converse(
     Ok(None)
 }
 
-fn request_of(verb: &Verb) -> Request {
-    Request::Change(match verb.clone() {
-        Verb::Status => return Request::Status,
-        Verb::Watch => return Request::Subscribe,
+/// When the slate shall go, in milliseconds since 1970. The engine is on this machine: it has the
+/// same clock.
+fn slate_until(until: Option<TimeOfDay>, span: Option<Duration>) -> Result<Option<u64>, String> {
+    if let Some(time) = until {
+        let next = glib::DateTime::now_local().ok();
+        let next = next.and_then(|now| time.next_after(&now));
+        let unknown = || "this machine does not know its local time; accepted: --for".to_owned();
+        return next.map(Some).ok_or_else(unknown);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    Ok(span.map(|span| (now + span).as_millis() as u64))
+}
+
+/// What is asked, or why it cannot be.
+fn request_of(verb: &Verb) -> Result<Request, String> {
+    Ok(Request::Change(match verb.clone() {
+        Verb::Status => return Ok(Request::Status),
+        Verb::Watch => return Ok(Request::Subscribe),
         Verb::Take {
             layout,
             transition,
@@ -110,12 +132,17 @@ fn request_of(verb: &Verb) -> Request {
             source,
             delay_ms: delay,
         },
-        Verb::Slate { switch } => Command::Slate {
+        Verb::Slate {
+            switch,
+            until,
+            span,
+        } => Command::Slate {
             on: switch == Switch::On,
+            until: slate_until(until, span)?,
         },
         Verb::Output { output, action } => Command::Output {
             output,
             run: action == Action::Start,
         },
-    })
+    }))
 }

@@ -9,14 +9,15 @@
 //! | [`monitor`] | the memory that carries pictures and levels to panels | model |
 //! | [`secret`] | keys, and the masking of texts | nothing |
 //! | [`tongue`] | the operator's languages | model |
-//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue |
+//! | [`media_file`] | what the slate's files hold | engine's fragments |
+//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file |
 //! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds, ingest |
 //! | [`control`] | the Unix socket: server and client | model, monitor, engine's notes |
 //! | [`service`] | systemd, signals, logs | engine's notes |
 //! | [`ctl`] | the shell client | model, control's client |
-//! | [`cli`] | arguments as types | model |
+//! | [`cli`] | arguments as types | model, ctl's times |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
 //!
 //! # Threads
@@ -31,6 +32,7 @@ pub mod control;
 pub mod ctl;
 pub mod engine;
 pub mod ingest;
+pub mod media_file;
 pub mod model;
 pub mod monitor;
 #[cfg(feature = "panel")]

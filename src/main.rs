@@ -85,7 +85,7 @@ fn panel(_: PanelArgs, _: Option<PathBuf>) -> ExitCode {
 fn run_engine(args: EngineArgs) -> ExitCode {
     service::start_log();
     let started = (|| -> anyhow::Result<()> {
-        let venue = Venue::load(&venue_file(args.config))?;
+        let venue = Venue::load_for_show(&venue_file(args.config))?;
         for warning in &venue.warnings {
             tracing::warn!("{warning}");
         }

@@ -15,10 +15,10 @@ pub mod transition;
 
 pub use fault::{Fault, Said, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
-pub use layout::{Colour, Fit, Layout, PixelRect, Rect, Slot};
+pub use layout::{Border, Colour, Crop, Fit, Layout, PixelRect, Rect, Slot, SlotLabel};
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
 pub use monitor::{View, ViewRequest};
 pub use phrase::Phrase;
 pub use show::{Gain, ShowState};
-pub use status::Snapshot;
+pub use status::{SlateSound, Snapshot};
 pub use transition::Passage;

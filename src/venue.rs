@@ -1,5 +1,5 @@
 //! The venue: everything the venue file says, checked and resolved. Loading reads the file and the
-//! key files it names and nothing else; it never starts anything.
+//! key files it names, and looks into the slate's picture and music; it never starts anything.
 //!
 //! Rooms: `reader` walks a TOML table and collects every complaint with its line; `value` holds
 //! the value types (size, rate, bit rate, duration); `resolve` turns tables into the [`Venue`],
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{Layout, OutputId, RoleId, SourceId};
+use crate::model::{Layout, OutputId, RoleId, SlateSound, SourceId};
 use crate::secret::Secret;
 use crate::tongue::Tongue;
 
@@ -35,6 +35,8 @@ pub struct Venue {
     pub sources: Vec<SourceConfig>,
     /// The file's layouts, or the five built-in ones. Never empty; the first goes on air first.
     pub layouts: Vec<Layout>,
+    /// What stands in for the whole programme.
+    pub slate: SlateConfig,
     /// In the file's order.
     pub outputs: Vec<OutputConfig>,
     /// The built-in RTSP server.
@@ -145,6 +147,28 @@ impl SourceKind {
     }
 }
 
+/// `[slate]`.
+#[derive(Debug, Clone)]
+pub struct SlateConfig {
+    /// What the drawn slate says; by default the room's name.
+    pub text: String,
+    /// A PNG or JPEG file that takes the drawn slate's place.
+    pub picture: Option<PathBuf>,
+    /// What is heard meanwhile.
+    pub sound: SlateSound,
+    /// Played in a loop; there if, and only if, `sound` is music.
+    pub music: Option<MusicConfig>,
+}
+
+/// The slate's music.
+#[derive(Debug, Clone)]
+pub struct MusicConfig {
+    /// A file with sound.
+    pub path: PathBuf,
+    /// In dB, -60 to +12.
+    pub gain: f64,
+}
+
 /// One `[[output]]`.
 #[derive(Debug, Clone)]
 pub struct OutputConfig {
@@ -172,17 +196,35 @@ pub struct RelayConfig {
 impl Venue {
     /// Reads and checks the file; every complaint at once.
     pub fn load(path: &Path) -> Result<Self, VenueError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| VenueError::Unreadable {
-            path: path.to_owned(),
-            cause,
-        })?;
-        Self::parse(path, &text)
+        Self::parse(path, &read(path)?)
+    }
+
+    /// The same for an engine that goes on air: whether the slate's files are good is seen when
+    /// they are used. A picture that has gone must not keep a show off air.
+    pub fn load_for_show(path: &Path) -> Result<Self, VenueError> {
+        resolve::venue(path, &read(path)?, SlateFiles::Believed)
     }
 
     /// Checks the text of a file that lies, or would lie, at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, VenueError> {
-        resolve::venue(path, text)
+        resolve::venue(path, text, SlateFiles::LookedInto)
     }
+}
+
+fn read(path: &Path) -> Result<String, VenueError> {
+    std::fs::read_to_string(path).map_err(|cause| VenueError::Unreadable {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// What is done about the slate's picture and music.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SlateFiles {
+    /// They are decoded, and refused where that fails.
+    LookedInto,
+    /// They are taken to be good.
+    Believed,
 }
 
 /// What a checked file amounts to, for whoever wrote it.

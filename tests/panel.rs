@@ -229,6 +229,65 @@ fn a_hand_that_slips_takes_once_and_types_no_delay_by_mistake() {
     assert_eq!(engine.status()["slate"], false);
 }
 
+#[test]
+fn the_slate_is_on_for_a_time_that_its_button_tells() {
+    let engine = Venue::new().start();
+    let panel = Panel::open(&engine.room, Look::default());
+    let slate = panel.button("Slate");
+    slate.wait_there();
+    let returns_in = |minutes: u64| {
+        let status = engine.wait_status(SOON, "the slate with a return", |status| {
+            let until = status["slate_until"].as_u64().unwrap_or(0);
+            let left = until.saturating_sub(now());
+            status["slate"] == true && left.abs_diff(minutes * 60_000) < 5_000
+        });
+        status["slate_until"].as_u64().unwrap()
+    };
+    panel.button("Slate for 10 minutes").click();
+    returns_in(10);
+    slate.wait_description("back in 9:5");
+    panel.image("Programme").wait_description("Slate");
+    // Without a mouse, while it is on: counted from now.
+    panel.button("Slate for 5 minutes").focus();
+    panel.key("Control_L+Return");
+    returns_in(5);
+    slate.wait_description("back in 4:5");
+    panel.button("Slate until it is taken away").press();
+    engine.wait_status(SOON, "no return", |status| {
+        status["slate"] == true && status["slate_until"] == Value::Null
+    });
+    slate.wait(SOON, "tells no time", |own| own.description.is_empty());
+    // Taken away by hand, it comes back by hand, however soon.
+    engine.ctl(&["slate", "on", "--for", "10m"]).assert_ok();
+    slate.wait_description("back in 9:5");
+    for on in [false, true] {
+        panel.key("Escape");
+        engine.wait_status(SOON, "Escape", |status| status["slate"] == on);
+        let shown = if on { "Slate" } else { "Slides" };
+        panel.image("Programme").wait_description(shown);
+    }
+    // What another shell sets is shown here, and gone by itself it can be put on again.
+    engine.ctl(&["slate", "on", "--for", "3s"]).assert_ok();
+    slate.wait_description("back in 0:0");
+    engine.wait_status(seconds(6), "the return", |status| status["slate"] == false);
+    panel.image("Programme").wait_description("Slides");
+    // Whoever wanted to end it by Escape comes too late, and must not put it on again.
+    panel.key("Escape");
+    panel.key("F2");
+    wait_layouts(&engine, "slides", "speaker");
+    assert_eq!(engine.status()["slate"], false);
+    std::thread::sleep(seconds(1));
+    panel.key("Escape");
+    engine.wait_status(SOON, "the slate", |status| status["slate"] == true);
+    assert_eq!(panel.complaints(), [""; 0]);
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap().as_millis() as u64
+}
+
 fn text(bus: &Value) -> String {
     bus["layout"].as_str().unwrap().to_owned()
 }
@@ -530,6 +589,9 @@ fn nothing_moves_whatever_happens() {
     panel.button("Slate").press();
     panel.image("Programme").wait_description("Slate");
     stayed("the slate");
+    panel.button("Slate for 10 minutes").press();
+    panel.button("Slate").wait_description("back in ");
+    stayed("the slate with a return");
     panel.button("Role slides").press();
     panel.label("choose a source").wait_there();
     stayed("a role selected");

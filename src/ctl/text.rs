@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::status::{BusStatus, OutputStatus, SourceStatus, Tally};
+use crate::model::status::{BusStatus, OutputStatus, ShowStatus, SourceStatus, Tally};
 use crate::model::{Event, Fault, Snapshot};
 
 /// The whole state, for a person at a shell.
@@ -17,7 +17,7 @@ pub fn snapshot(snapshot: &Snapshot) -> String {
 fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     let encoding = &s.encoding;
     writeln!(text, "{} (regie {})", s.venue, s.version)?;
-    let slate = if s.show.slate { "  SLATE IS ON" } else { "" };
+    let slate = slate(&s.show).map_or(String::new(), |slate| format!("  {slate}"));
     writeln!(text, "  on air    {}{slate}", bus(&s.show.programme))?;
     writeln!(text, "  airtime   {}", airtime(s.on_air_since))?;
     writeln!(text, "  prepared  {}", bus(&s.show.preview))?;
@@ -84,6 +84,23 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     Ok(())
 }
 
+/// Whether the slate is on, and until when.
+fn slate(show: &ShowStatus) -> Option<String> {
+    show.slate.then(|| match show.slate_until {
+        Some(until) => {
+            let left = span(until.saturating_sub(now()));
+            format!("SLATE IS ON until {} ({left} left)", clock(until))
+        }
+        None => "SLATE IS ON".to_owned(),
+    })
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_millis() as u64
+}
+
 /// Where a source is live without its picture.
 fn picture_gone(source: &SourceStatus) -> &'static str {
     let gone = source.state == "live" && !source.has_picture && !source.picture.is_empty();
@@ -95,11 +112,9 @@ fn airtime(since: Option<u64>) -> String {
     let Some(since) = since else {
         return "off air".to_owned();
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_millis() as u64;
     format!(
         "{}, since {}",
-        span(now.saturating_sub(since)),
+        span(now().saturating_sub(since)),
         clock(since)
     )
 }
@@ -169,7 +184,7 @@ fn fault_line(fault: &Fault) -> String {
 pub fn event(event: &Event) -> Option<String> {
     match event {
         Event::Show { show } => {
-            let slate = if show.slate { ", SLATE IS ON" } else { "" };
+            let slate = slate(show).map_or(String::new(), |slate| format!(", {slate}"));
             Some(format!(
                 "on air: {}{slate}; prepared: {}",
                 bus(&show.programme),

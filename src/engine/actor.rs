@@ -15,9 +15,10 @@ use crate::service;
 use crate::venue::Venue;
 
 use super::encoder::Choice;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, wall_clock};
 use super::memory::Memory;
 use super::monitor::Monitors;
+use super::music::Music;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::overload::Overload;
@@ -56,6 +57,8 @@ pub(super) struct Actor {
     pub(super) audio: EncoderSeat,
     pub(super) overload: Overload,
     pub(super) slates: Slates,
+    /// Of the slate, where the venue has some.
+    pub(super) music: Option<Music>,
     pub(super) memory: Memory,
     pub(super) timebase: Timebase,
     pub(super) notes: Notes,
@@ -118,6 +121,8 @@ impl Actor {
                 }
             }
             Note::Encoder(media, run, note) => self.on_encoder(media, run, note, now),
+            Note::Music(run, note) => self.on_music(run, note, now),
+            Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),
             Note::Relay(result) => self.on_relay(result),
             // Handled by the loop.
@@ -136,7 +141,7 @@ impl Actor {
                 "invalid-request",
                 "views need a connection to live on",
             )),
-            Request::Change(command) => match self.show.apply(&command, &self.cast) {
+            Request::Change(command) => match self.show.apply(&command, &self.cast, wall_clock()) {
                 Ok(change) => {
                     tracing::info!("{}", to_line(&command));
                     self.carry_out(&change);
@@ -149,7 +154,7 @@ impl Actor {
         let _ = reply.send(answer);
     }
 
-    fn carry_out(&mut self, change: &Change) {
+    pub(super) fn carry_out(&mut self, change: &Change) {
         match change {
             Change::Picture(passage) => {
                 let (venue, cast, show) = (&self.venue, &self.cast, &self.show);

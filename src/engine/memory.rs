@@ -145,6 +145,7 @@ mod tests {
             programme: "slides".parse().unwrap(),
             preview: "speaker".parse().unwrap(),
             slate: true,
+            slate_until: Some(1_800_000_000_000),
             roles: BTreeMap::new(),
             sources: BTreeMap::new(),
             outputs: BTreeMap::new(),

@@ -33,6 +33,10 @@ pub enum Note {
     Output(OutputId, u64, PipeNote),
     /// An encoder of run `.1`.
     Encoder(Media, u64, PipeNote),
+    /// The slate's music of run `.0`.
+    Music(u64, MusicNote),
+    /// The slate's picture cannot be shown, for this reason.
+    SlatePicture(String),
     /// The show as of some earlier moment is on disk, or is not.
     Saved(Result<(), String>),
     /// The RTSP server listens, or cannot.
@@ -59,6 +63,15 @@ pub enum SourceNote {
     Intake(PipeNote),
     /// Its decoder of picture or sound.
     Decoder(Media, PipeNote),
+}
+
+/// About the slate's music.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MusicNote {
+    /// It plays.
+    Plays,
+    /// It broke, for this reason.
+    Broke(String),
 }
 
 /// At the front door.

@@ -18,6 +18,7 @@ use super::feed::Media;
 use super::ledger::{Ledger, wall_clock};
 use super::memory::{self, Memory, Recalled};
 use super::monitor::Monitors;
+use super::music::Music;
 use super::note::Notes;
 use super::output::Output;
 use super::overload::Overload;
@@ -51,13 +52,16 @@ impl Actor {
         }
         if let Recalled::Show(saved) = recalled {
             show.recall(saved, &cast);
+            if show.return_if_due(wall_clock()).is_some() {
+                tracing::info!("the slate's time came while the engine was down");
+            }
         }
         let choice = encoder::choose(&venue.programme).map_err(StartEngineError::NoEncoder)?;
         let timebase = Timebase::start();
         let mut sources: Vec<Source> = (venue.sources.iter())
             .map(|config| Source::new(config.clone(), &timebase, notes.clone()))
             .collect();
-        let mut slates = Slates::default();
+        let mut slates = Slates::new(&venue, notes.clone());
         let scene = scene(&venue, &cast, &show, &sources, &mut slates);
         let pictures = sources
             .iter()
@@ -85,6 +89,8 @@ impl Actor {
             timebase.clone(),
             notes.clone(),
         )?;
+        let music = venue.slate.music.as_ref();
+        let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
         let memory = Memory::start(state, notes.clone())?;
         let mut actor = Self {
             figures: Figures::new(),
@@ -105,6 +111,7 @@ impl Actor {
             video: EncoderSeat::default(),
             audio: EncoderSeat::default(),
             slates,
+            music,
             memory,
             timebase,
             notes,
@@ -200,6 +207,7 @@ fn opening(venue: &Venue, cast: &Cast) -> ShowState {
         programme: id(layout(0)).expect("a venue has at least the slate"),
         preview: id(layout(1)).expect("a venue has at least the slate"),
         slate: false,
+        slate_until: None,
         roles,
         sources: (venue.sources.iter())
             .map(|s| (s.id.clone(), setting_of(s)))

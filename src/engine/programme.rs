@@ -23,6 +23,7 @@ use super::encoder::picture_info;
 use super::feed::{Feed, Media};
 use super::meter::{Board, Meters};
 use super::mix::{BLOCK, MixInput, Mixer};
+use super::ornament::Ornament;
 use super::pictures::{Pacing, Picture, Pictures};
 use super::samples::{CHANNELS, RATE};
 use super::slate::Slate;
@@ -65,6 +66,8 @@ pub struct SceneSlot {
     pub pictures: Option<Arc<Pictures>>,
     /// What it shows otherwise.
     pub slate: Slate,
+    /// What is drawn around its picture, and cut off that.
+    pub ornament: Option<Arc<Ornament>>,
 }
 
 /// What the programme's threads and the engine thread share.

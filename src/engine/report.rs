@@ -110,6 +110,7 @@ impl Actor {
             started: self.started,
             on_air_since: self.on_air_since,
             encoding: self.programme_status(),
+            slate_sound: self.venue.slate.sound,
             layouts: self.cast.layouts.clone(),
             sources: sources.collect(),
             outputs: self
@@ -142,6 +143,7 @@ impl Actor {
             programme: self.bus_status(&self.show.programme, on_air),
             preview: self.bus_status(&self.show.preview, "prepared"),
             slate: self.show.slate,
+            slate_until: self.show.slate_until,
             roles: roles
                 .map(|role| (role.clone(), self.show.roles.get(role).cloned()))
                 .collect(),

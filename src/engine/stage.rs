@@ -1,26 +1,35 @@
 //! What the programme shows and sounds like for a state of the show.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::model::layout::DEFAULT_BACKGROUND;
 use crate::model::show::Cast;
-use crate::model::{Fit, Layout, PixelRect, ShowState, SourceId};
+use crate::model::{
+    Fit, Layout, Phrase, PixelRect, Said, Scope, Severity, ShowState, SlateSound, SourceId,
+};
 use crate::venue::{SoundPolicy, Venue};
 
 use super::actor::Actor;
+use super::ledger::wall_clock;
 use super::mix::MixInput;
+use super::music;
+use super::note::MusicNote;
 use super::opening::setting_of;
 use super::programme::{Scene, SceneSlot, sound_lag};
-use super::slate::Slates;
+use super::slate::{Slate, Slates};
 use super::source::Source;
+use super::wording::foreign;
 
 impl Actor {
     /// Hands gains and delays to where they take effect at once. Sources that are heard from now on,
     /// or no more, come and go in the time of `fade`, else at once or with the fade that is under
     /// way.
     pub(super) fn tune_sources(&mut self, fade: Option<Duration>) {
-        let shown = self.sources_on_air();
-        let mut inputs = Vec::with_capacity(self.sources.len());
+        let pause = self.is_slate();
+        // By sound = "programme" a slate is for the eye alone.
+        let silent = pause && self.venue.slate.sound != SlateSound::Programme;
+        let shown = self.sources_heard();
+        let mut inputs = Vec::with_capacity(self.sources.len() + 1);
         for source in &self.sources {
             let setting = self.show.sources.get(source.id());
             let setting = setting
@@ -29,14 +38,15 @@ impl Actor {
             let delay = Duration::from_millis(u64::from(setting.delay_ms));
             source.pictures.set_delay(delay.as_nanos() as u64);
             let heard = match source.config.sound {
-                SoundPolicy::Always => !self.is_slate(),
+                SoundPolicy::Always => !silent,
                 SoundPolicy::OnAir => shown.contains(source.id()),
                 SoundPolicy::Off => false,
             };
             inputs.push(MixInput {
                 samples: source.samples.clone(),
                 heard,
-                gain: if setting.mute {
+                // Where music comes slowly, the room must be silent at once all the same.
+                gain: if setting.mute || (silent && self.music.is_some()) {
                     0.0
                 } else {
                     setting.gain.factor()
@@ -44,7 +54,84 @@ impl Actor {
                 lag: sound_lag(&self.venue.programme, delay),
             });
         }
+        let fade = self.add_music(pause, &mut inputs, fade);
         self.programme.mix(inputs, fade);
+    }
+
+    /// The music is the last input; where it comes or goes, that takes its time.
+    fn add_music(
+        &mut self,
+        wanted: bool,
+        inputs: &mut Vec<MixInput>,
+        fade: Option<Duration>,
+    ) -> Option<Duration> {
+        let Some(music) = &mut self.music else {
+            return fade;
+        };
+        let changes = music.is_wanted() != wanted;
+        music.want(wanted, Instant::now());
+        inputs.push(MixInput {
+            samples: music.samples.clone(),
+            heard: wanted,
+            gain: music.gain,
+            lag: 0,
+        });
+        if !changes {
+            return fade;
+        }
+        if !wanted {
+            // Nobody tries any more.
+            self.clear(&Scope::Programme, "music");
+        }
+        fade.map(|fade| fade.max(music::FADE))
+    }
+
+    /// Ten times a second: the slate goes by itself, its music is looked after.
+    pub(super) fn look_after_slate(&mut self, now: Instant) {
+        if let Some(music) = &mut self.music {
+            music.poll(now);
+        }
+        if let Some(change) = self.show.return_if_due(wall_clock()) {
+            tracing::info!("the slate goes by itself");
+            self.carry_out(&change);
+            self.memory.keep(&self.show, None);
+        }
+    }
+
+    /// The music's thread has something to say.
+    pub(super) fn on_music(&mut self, run: u64, note: MusicNote, now: Instant) {
+        let Some(music) = &mut self.music else {
+            return;
+        };
+        match note {
+            MusicNote::Plays if music.is_now(run) => self.clear(&Scope::Programme, "music"),
+            MusicNote::Broke(reason) if music.on_broken(run, now) => {
+                let said = Said {
+                    happened: Phrase::new("The slate's music cannot be played: {reason}.")
+                        .with("reason", foreign(&reason)),
+                    doing: Phrase::new("The slate is silent; the file is tried again every 3 s."),
+                    advice: Phrase::new(
+                        "Check the file, or name another as slate.music in the venue file.",
+                    ),
+                };
+                let severity = Severity::Warning;
+                self.raise(Scope::Programme, "music", severity, said, &reason);
+            }
+            MusicNote::Plays | MusicNote::Broke(_) => {}
+        }
+    }
+
+    /// The venue's picture is of no use.
+    pub(super) fn on_slate_picture(&mut self, reason: &str) {
+        let said = Said {
+            happened: Phrase::new("The slate's picture cannot be shown."),
+            doing: Phrase::new("A drawn slate takes its place."),
+            advice: Phrase::new(
+                "Check slate.picture in the venue file, then restart the engine in a break.",
+            ),
+        };
+        let severity = Severity::Warning;
+        self.raise(Scope::Programme, "slate-picture", severity, said, reason);
     }
 
     /// Whether viewers see and hear a pause: the slate, or a layout that shows nobody.
@@ -52,11 +139,13 @@ impl Actor {
         (self.show.on_air(&self.cast)).is_none_or(|layout| layout.slots.is_empty())
     }
 
-    fn sources_on_air(&self) -> Vec<SourceId> {
-        let slots = self
-            .show
-            .on_air(&self.cast)
-            .map_or(&[][..], |layout| &layout.slots[..]);
+    /// Sources whose layout is heard.
+    fn sources_heard(&self) -> Vec<SourceId> {
+        let layout = match self.venue.slate.sound {
+            SlateSound::Programme => self.cast.layout(&self.show.programme),
+            SlateSound::Mute | SlateSound::Music => self.show.on_air(&self.cast),
+        };
+        let slots = layout.map_or(&[][..], |layout| &layout.slots[..]);
         let played = slots
             .iter()
             .filter_map(|slot| self.show.roles.get(&slot.role));
@@ -72,7 +161,18 @@ pub(super) fn scene(
     sources: &[Source],
     slates: &mut Slates,
 ) -> Scene {
-    scene_of(show.on_air(cast), venue, show, sources, slates)
+    let mut scene = scene_of(show.on_air(cast), venue, show, sources, slates);
+    let until = show.slate_until.filter(|_| show.slate);
+    if let Some(countdown) = slates.count_down(until) {
+        scene.slots.push(SceneSlot {
+            rect: countdown.rect(),
+            fit: Fit::Stretch,
+            pictures: Some(countdown.pictures().clone()),
+            slate: Slate::default(),
+            ornament: None,
+        });
+    }
+    scene
 }
 
 /// What the programme would show after a take.
@@ -110,19 +210,23 @@ fn scene_of(
                 rect: whole,
                 fit: Fit::Stretch,
                 pictures: None,
-                slate: slates.get(&venue.name),
+                slate: slates.whole(),
+                ornament: None,
             }],
         };
     };
     let slots = layout.slots.iter().map(|slot| {
         let player = show.roles.get(&slot.role);
         let source = player.and_then(|id| sources.iter().find(|source| source.id() == id));
-        let label = source.map_or(slot.role.as_str(), |source| &source.config.label);
+        let label = source.map(|source| source.config.label.as_str());
+        let ornament = slates.ornaments.of(slot, label, size);
+        let label = label.unwrap_or(slot.role.as_str());
         SceneSlot {
             rect: slot.rect.to_pixels(size.width, size.height),
             fit: slot.fit,
             pictures: source.map(|source| source.pictures.clone()),
             slate: slates.get(label),
+            ornament,
         }
     });
     Scene {

@@ -151,6 +151,7 @@ impl Actor {
             self.outputs[i].poll(now);
             self.judge_output(i);
         }
+        self.look_after_slate(now);
         if self.figures.is_due(now, FIGURES) {
             let (sources, outputs) = (&self.sources, &self.outputs);
             self.figures

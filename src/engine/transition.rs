@@ -18,6 +18,7 @@ use crate::model::{Fit, Passage, Transition};
 
 use super::blend::Blender;
 use super::canvas::{Easel, Painted, covered, seen};
+use super::ornament::{dressed, painted};
 use super::pictures::{Pacing, Picture, next_serial};
 use super::programme::{Scene, SceneSlot};
 
@@ -32,6 +33,8 @@ pub struct View {
     /// What `scene` comes after, while that is still seen.
     crossing: Option<Crossing>,
     painted: Vec<Painted>,
+    /// The same with what the layout has drawn around it.
+    dressed: Vec<Painted>,
 }
 
 /// A transition under way.
@@ -42,6 +45,7 @@ struct Crossing {
     start: u64,
     blender: Blender,
     painted: Vec<Painted>,
+    dressed: Vec<Painted>,
     last: Option<gst::Buffer>,
 }
 
@@ -69,6 +73,7 @@ impl View {
             easel: Easel::new(info),
             crossing: None,
             painted: Vec::new(),
+            dressed: Vec::new(),
         }
     }
 
@@ -102,6 +107,7 @@ impl View {
             start: tick.saturating_sub(self.step),
             blender: Blender::new(self.info.size()),
             painted: Vec::new(),
+            dressed: Vec::new(),
             last: None,
         });
         self.pair();
@@ -131,10 +137,13 @@ impl View {
             share,
         };
         self.painted.clear();
+        let frame = (self.info.width(), self.info.height());
         let Some(crossing) = &mut self.crossing else {
-            let slots = self.scene.slots.iter();
-            self.painted.extend(slots.map(|slot| moment.still(slot)));
-            return self.easel.paint(self.scene.background, &self.painted);
+            let slots = &self.scene.slots;
+            self.painted
+                .extend(slots.iter().map(|slot| moment.still(slot)));
+            let all = dressed(slots, &self.painted, frame, &mut self.dressed);
+            return self.easel.paint(self.scene.background, all);
         };
         for (j, slot) in self.scene.slots.iter().enumerate() {
             let painted = match crossing.predecessor(j) {
@@ -143,10 +152,11 @@ impl View {
             };
             self.painted.push(painted);
         }
-        let frame = match crossing.paint_old(moment, &self.scene, &self.painted) {
-            Old::Same => self.easel.paint(self.scene.background, &self.painted),
+        let all = dressed(&self.scene.slots, &self.painted, frame, &mut self.dressed);
+        let frame = match crossing.paint_old(moment, &self.scene, &self.painted, all, frame) {
+            Old::Same => self.easel.paint(self.scene.background, all),
             Old::Frame(old) => {
-                let new = self.easel.paint(self.scene.background, &self.painted)?;
+                let new = self.easel.paint(self.scene.background, all)?;
                 crossing.blender.blend(&old, &new, share)
             }
             Old::None => None,
@@ -202,8 +212,16 @@ impl Crossing {
         scene.slots.get(*i)
     }
 
-    /// Paints the old scene, with the slots that go on where they are in the new one's frame.
-    fn paint_old(&mut self, moment: Moment, next: &Scene, new: &[Painted]) -> Old {
+    /// Paints the old scene, with the slots that go on where they are in the new one's frame, in
+    /// which `all` is painted; `frame` is its size.
+    fn paint_old(
+        &mut self,
+        moment: Moment,
+        next: &Scene,
+        new: &[Painted],
+        all: &[Painted],
+        frame: (u32, u32),
+    ) -> Old {
         let (scene, easel, pairs) = match &mut self.from {
             Origin::Frame(frame) => return Old::Frame(frame.clone()),
             Origin::Scene {
@@ -217,14 +235,15 @@ impl Crossing {
             let glides = (pairs.iter().find(|(old, _)| *old == i)).and_then(|(_, j)| new.get(*j));
             (self.painted).push(glides.cloned().unwrap_or_else(|| moment.still(slot)));
         }
+        let own = dressed(&scene.slots, &self.painted, frame, &mut self.dressed);
         let same = scene.background == next.background
-            && self.painted.len() == new.len()
-            && self.painted.iter().zip(new).all(|(a, b)| a.is_same(b));
+            && own.len() == all.len()
+            && own.iter().zip(all).all(|(a, b)| a.is_same(b));
         if same {
             return Old::Same;
         }
         easel
-            .paint(scene.background, &self.painted)
+            .paint(scene.background, own)
             .map_or(Old::None, Old::Frame)
     }
 }
@@ -268,16 +287,6 @@ impl Moment {
             crop: Some(seen(&from, info).towards(&seen(&to, info), self.share)),
             picture: to.picture,
         }
-    }
-}
-
-fn painted(slot: &SceneSlot, picture: Option<Picture>, is_live: bool) -> Painted {
-    Painted {
-        rect: slot.rect,
-        // A slate is made to be read: all of it, undistorted.
-        fit: if is_live { slot.fit } else { Fit::Contain },
-        crop: None,
-        picture,
     }
 }
 

@@ -143,6 +143,102 @@ pub struct Slot {
     pub rect: Rect,
     /// How a picture of another shape is put into it.
     pub fit: Fit,
+    /// A frame around its picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub border: Option<Border>,
+    /// What of the source's picture is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+    /// What is written in its corner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<SlotLabel>,
+}
+
+/// A frame around a slot's picture. It lies within the slot: the picture gets smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Border {
+    /// In pixels of a programme of 1080 lines.
+    pub width: f64,
+    /// Its colour.
+    pub colour: Colour,
+}
+
+impl Border {
+    /// Its width in a programme of so many lines: even, and never nothing.
+    pub fn pixels(&self, lines: u32) -> u32 {
+        let width = self.width * f64::from(lines) / 1080.0;
+        ((width / 2.0).round() as u32 * 2).max(2)
+    }
+}
+
+/// What is cut off a picture on each side, in fractions of its own size.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Crop {
+    /// Of the width.
+    pub left: f64,
+    /// Of the height.
+    pub top: f64,
+    /// Of the width.
+    pub right: f64,
+    /// Of the height.
+    pub bottom: f64,
+}
+
+impl Crop {
+    /// What is left of a picture of this size: even edges, at least two pixels.
+    pub fn of(&self, width: u32, height: u32) -> PixelRect {
+        let span = |before: f64, after: f64, size: u32| {
+            let size = f64::from(size);
+            let from = (before * size / 2.0).round() * 2.0;
+            let to = ((1.0 - after) * size / 2.0).round() * 2.0;
+            let from = from.min(size - 2.0).max(0.0) as u32 & !1;
+            let to = (to.min(size) as u32).max(from + 2);
+            (from, to - from)
+        };
+        let (x, width) = span(self.left, self.right, width);
+        let (y, height) = span(self.top, self.bottom, height);
+        PixelRect {
+            x,
+            y,
+            width,
+            height,
+        }
+    }
+}
+
+/// What is written in a slot's corner: on the wire `true`, or the text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "LabelForm", into = "LabelForm")]
+pub enum SlotLabel {
+    /// The label of the source that plays the slot's role now.
+    Source,
+    /// This.
+    Text(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum LabelForm {
+    Source(bool),
+    Text(String),
+}
+
+impl From<LabelForm> for SlotLabel {
+    fn from(form: LabelForm) -> Self {
+        match form {
+            LabelForm::Source(_) => Self::Source,
+            LabelForm::Text(text) => Self::Text(text),
+        }
+    }
+}
+
+impl From<SlotLabel> for LabelForm {
+    fn from(label: SlotLabel) -> Self {
+        match label {
+            SlotLabel::Source => Self::Source(true),
+            SlotLabel::Text(text) => Self::Text(text),
+        }
+    }
 }
 
 /// A named arrangement of slots. Later slots lie over earlier ones.
@@ -171,6 +267,9 @@ impl Layout {
                 height,
             },
             fit,
+            border: None,
+            crop: None,
+            label: None,
         };
         let layout = |id: &str, label: &str, slots: Vec<Slot>| Self {
             id: id.parse().expect("built-in layout ids are valid"),
@@ -220,6 +319,7 @@ pub const DEFAULT_BACKGROUND: Colour = Colour {
 };
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -274,6 +374,75 @@ mod tests {
         );
         assert_eq!(slot.contain(16, 9), slot);
         assert_eq!(slot.contain(1, 100_000).width, 2);
+    }
+
+    #[test]
+    fn a_border_grows_with_the_programme_and_never_vanishes() {
+        let border = |width| Border {
+            width,
+            colour: DEFAULT_BACKGROUND,
+        };
+        assert_eq!(
+            [360, 1080, 2160].map(|lines| border(6.0).pixels(lines)),
+            [2, 6, 12]
+        );
+        assert_eq!(border(1.0).pixels(360), 2);
+    }
+
+    #[test]
+    fn what_a_crop_leaves_is_even_and_inside_the_picture() {
+        let crop = |left, top, right, bottom| Crop {
+            left,
+            top,
+            right,
+            bottom,
+        };
+        assert_eq!(
+            crop(0.25, 0.0, 0.25, 0.5).of(1920, 1080),
+            PixelRect {
+                x: 480,
+                y: 0,
+                width: 960,
+                height: 540
+            }
+        );
+        assert_eq!(Crop::default().of(1919, 1079).width, 1919);
+        for size in [2, 3, 16, 17, 1919, 1920] {
+            for n in 0..100 {
+                let side = f64::from(n) / 100.0;
+                let left = crop(side, side, 0.0, 1.0 - side - 0.01).of(size, size);
+                assert!(
+                    left.x % 2 == 0 && left.width >= 2 && left.height >= 2,
+                    "{left:?}"
+                );
+                assert!(left.x + left.width <= size.max(2), "{left:?} of {size}");
+                assert!(left.y + left.height <= size.max(2), "{left:?} of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_survives_the_wire_with_and_without_what_is_drawn_around_it() {
+        let mut slot = Layout::built_in()[0].slots[0].clone();
+        let plain = serde_json::to_string(&slot).unwrap();
+        assert!(
+            !plain.contains("border") && !plain.contains("label"),
+            "{plain}"
+        );
+        assert_eq!(serde_json::from_str::<Slot>(&plain).unwrap(), slot);
+        slot.border = Some(Border {
+            width: 4.0,
+            colour: DEFAULT_BACKGROUND,
+        });
+        for (label, written) in [
+            (SlotLabel::Source, r#""label":true"#),
+            (SlotLabel::Text("Q & A".into()), r#""label":"Q & A""#),
+        ] {
+            slot.label = Some(label);
+            let line = serde_json::to_string(&slot).unwrap();
+            assert!(line.contains(written), "{line}");
+            assert_eq!(serde_json::from_str::<Slot>(&line).unwrap(), slot);
+        }
     }
 
     #[test]

@@ -90,6 +90,12 @@ pub enum Command {
     Slate {
         /// Whether it is shown.
         on: bool,
+        /// When it goes by itself, in milliseconds since 1970, at most [`MAX_SLATE_MS`] ahead;
+        /// `None`: it stays. Each command says it anew.
+        ///
+        /// [`MAX_SLATE_MS`]: super::show::MAX_SLATE_MS
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
     },
     /// Start or stop an output.
     Output {
@@ -300,6 +306,9 @@ mod tests {
             r#"{"request":"take","layout":"Not An Id"}"#,
             r#"{"request":"take","transition":"wipe"}"#,
             r#"{"request":"take","transition":"mix","duration_ms":-1}"#,
+            r#"{"request":"slate","on":true,"until":"14:00"}"#,
+            r#"{"request":"slate","on":true,"untill":1}"#,
+            r#"{"request":"slate"}"#,
             r#"{"request":"gain","source":"laptop","gain":40}"#,
             r#"{"request":"fly"}"#,
             r#"{"request":"monitor"}"#,
@@ -328,6 +337,16 @@ mod tests {
             gain.to_line(),
             r#"{"request":"gain","source":"laptop","gain":-3.0}"#
         );
+        // As before there was a return, and with one.
+        for (on, until, line) in [
+            (true, None, r#"{"request":"slate","on":true}"#),
+            (false, None, r#"{"request":"slate","on":false}"#),
+            (true, Some(9), r#"{"request":"slate","on":true,"until":9}"#),
+        ] {
+            let slate = Request::Change(Command::Slate { on, until });
+            assert_eq!(slate.to_line(), line);
+            assert_eq!(Request::parse(line), Ok(slate));
+        }
         let view = |of| ViewRequest {
             of,
             width: 320,

@@ -11,10 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
 use super::layout::Layout;
 use super::message::{Command, Refused, Transition};
-use super::transition::{MAX_TRANSITION_MS, Passage};
+use super::transition::{DEFAULT_TRANSITION_MS, MAX_TRANSITION_MS, Passage};
 
 /// Longest delay of a source: its pictures wait decoded, in memory.
 pub const MAX_DELAY_MS: u32 = 2000;
+/// The slate returns by itself at most so far ahead: what is later is a slip of the pen, as
+/// `--until 14:00` just after that.
+pub const MAX_SLATE_MS: u64 = 12 * 3_600_000;
 
 /// A gain in dB, -60 to +12.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -115,6 +118,9 @@ pub struct ShowState {
     pub preview: LayoutId,
     /// Whether the slate stands in for the whole programme.
     pub slate: bool,
+    /// When the slate goes by itself, in milliseconds since 1970; `None`: it stays, or is not on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slate_until: Option<u64>,
     /// Which source plays a role now; a role that is not here is played by nobody.
     pub roles: BTreeMap<RoleId, SourceId>,
     /// One for each source.
@@ -136,8 +142,9 @@ pub enum Change {
 }
 
 impl ShowState {
-    /// Carries the command out, or says why not; a refused command changes nothing.
-    pub fn apply(&mut self, command: &Command, cast: &Cast) -> Result<Change, Refused> {
+    /// Carries the command out, or says why not; a refused command changes nothing. `now` is the
+    /// wall clock's time, in milliseconds since 1970.
+    pub fn apply(&mut self, command: &Command, cast: &Cast, now: u64) -> Result<Change, Refused> {
         match command {
             Command::Take {
                 layout,
@@ -174,9 +181,15 @@ impl ShowState {
                 }
                 Ok(Change::Picture(None))
             }
-            Command::Slate { on } => {
+            Command::Slate { on, until } => {
+                if let Some(until) = until {
+                    check_return(*on, *until, now)?;
+                }
+                let stays = self.slate && *on;
                 self.slate = *on;
-                Ok(Change::Picture(Some(Passage::CUT)))
+                self.slate_until = *until;
+                // Another time of return is no reason to cut short what is under way.
+                Ok(Change::Picture((!stays).then_some(Passage::CUT)))
             }
             Command::Gain { source, gain } => {
                 self.setting(source, cast, |setting| setting.gain = *gain)
@@ -220,6 +233,16 @@ impl ShowState {
         }
     }
 
+    /// Takes the slate away where its time has come; the picture comes back by a mix.
+    pub fn return_if_due(&mut self, now: u64) -> Option<Change> {
+        self.slate_until.take_if(|until| now >= *until)?;
+        self.slate = false;
+        Some(Change::Picture(Some(Passage {
+            transition: Transition::Mix,
+            duration: Duration::from_millis(DEFAULT_TRANSITION_MS.into()),
+        })))
+    }
+
     /// The layout that viewers see: the programme's, or none while the slate is on.
     pub fn on_air<'a>(&self, cast: &'a Cast) -> Option<&'a Layout> {
         (!self.slate)
@@ -237,6 +260,7 @@ impl ShowState {
             self.preview = saved.preview;
         }
         self.slate = saved.slate;
+        self.slate_until = saved.slate_until.filter(|_| saved.slate);
         let new_roles: Vec<_> = (self.roles.iter())
             .filter(|(_, source)| !saved.sources.contains_key(source))
             .map(|(role, source)| (role.clone(), source.clone()))
@@ -277,6 +301,20 @@ fn passage(transition: Transition, duration_ms: u32) -> Result<Passage, Refused>
         transition,
         duration: Duration::from_millis(u64::from(duration_ms)),
     })
+}
+
+fn check_return(on: bool, until: u64, now: u64) -> Result<(), Refused> {
+    let refused = |message: &str| Err(Refused::new("out-of-range", message));
+    if !on {
+        return refused("a slate that goes has no return; accepted: on with a return, or off");
+    }
+    if until <= now {
+        return refused("the return is not ahead; accepted: a time within the next 12 hours");
+    }
+    if until - now > MAX_SLATE_MS {
+        return refused("the return is too far ahead; accepted: a time within the next 12 hours");
+    }
+    Ok(())
 }
 
 fn known_layout(id: &LayoutId, cast: &Cast) -> Result<(), Refused> {

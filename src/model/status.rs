@@ -29,6 +29,9 @@ pub struct Snapshot {
     pub show: ShowStatus,
     /// Frames and encoder of the programme.
     pub encoding: ProgrammeStatus,
+    /// What is heard while the slate stands in for the whole programme.
+    #[serde(default)]
+    pub slate_sound: SlateSound,
     /// In the venue's order.
     pub layouts: Vec<Layout>,
     /// In the venue's order.
@@ -54,8 +57,24 @@ pub struct ShowStatus {
     pub preview: BusStatus,
     /// Whether the slate stands in for the whole programme.
     pub slate: bool,
+    /// When the slate goes by itself, in milliseconds since 1970; `null`: it stays, or is not on.
+    #[serde(default)]
+    pub slate_until: Option<u64>,
     /// Who plays a role now; `null` for a role that nobody plays.
     pub roles: BTreeMap<RoleId, Option<SourceId>>,
+}
+
+/// What is heard while the slate stands in for the whole programme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlateSound {
+    /// Nothing.
+    #[default]
+    Mute,
+    /// Music, in a loop.
+    Music,
+    /// What would be heard without the slate.
+    Programme,
 }
 
 /// One of the two buses.

@@ -18,6 +18,9 @@ pub enum Action {
     Take(Option<Transition>),
     /// The slate comes, or goes.
     Slate,
+    /// The slate is on for so many minutes from now on, then goes by itself; `None`: until somebody
+    /// takes it away.
+    SlateFor(Option<u32>),
     /// The next source that is chosen plays this role; chosen again: none is selected.
     SelectRole(RoleId),
     /// The role after the selected one is selected; after the last none.

@@ -13,8 +13,9 @@ use crate::tongue::Tongue;
 use super::action::{Act, Action};
 use super::big_button::BigButton;
 use super::field::in_milliseconds;
-use super::show::{set_class, set_name, set_tooltip};
+use super::show::{set_class, set_description, set_name, set_tooltip};
 use super::template::template_widget;
+use super::truth::Slate;
 
 /// A second click this soon is the other half of a double click: it would take back.
 const DOUBLE: Duration = Duration::from_millis(250);
@@ -33,6 +34,14 @@ mod imp {
         pub morph: TemplateChild<BigButton>,
         #[template_child]
         pub slate: TemplateChild<BigButton>,
+        #[template_child]
+        pub short_slate: TemplateChild<gtk::Button>,
+        #[template_child]
+        pub middle_slate: TemplateChild<gtk::Button>,
+        #[template_child]
+        pub long_slate: TemplateChild<gtk::Button>,
+        #[template_child]
+        pub endless_slate: TemplateChild<gtk::Button>,
         #[template_child]
         pub cut_chosen: TemplateChild<gtk::ToggleButton>,
         #[template_child]
@@ -75,6 +84,10 @@ impl Controls {
                 }
             });
         }
+        for (button, minutes) in controls.slate_times() {
+            let act = act.clone();
+            button.connect_clicked(move |_| act.call(Action::SlateFor(minutes)));
+        }
         imp.cut_chosen.set_active(true);
         for (button, transition) in [
             (&imp.cut_chosen, Transition::Cut),
@@ -98,22 +111,61 @@ impl Controls {
         controls
     }
 
-    /// Says what everything is; `slate`: whether it is on.
-    pub fn show(&self, tongue: Tongue, slate: bool) {
+    /// The buttons that put the slate on air for a time, with their minutes.
+    fn slate_times(&self) -> [(gtk::Button, Option<u32>); 4] {
+        let imp = self.imp();
+        [
+            (imp.short_slate.get(), Some(5)),
+            (imp.middle_slate.get(), Some(10)),
+            (imp.long_slate.get(), Some(15)),
+            (imp.endless_slate.get(), None),
+        ]
+    }
+
+    /// Says what everything is.
+    pub fn show(&self, tongue: Tongue, slate: &Slate) {
         let imp = self.imp();
         imp.take.show(tongue.tr("Take"), tongue.tr("Enter"));
         imp.mix.show(tongue.tr("Mix"), tongue.tr("Space"));
         imp.morph.show(tongue.tr("Morph"), "G");
-        let word = if slate {
+        let word = if slate.on {
             tongue.tr("Leave slate")
         } else {
             tongue.tr("Slate")
         };
-        imp.slate.show(word, tongue.tr("Escape"));
+        let key = match slate.left.as_str() {
+            "" => tongue.tr("Escape").to_owned(),
+            left => format!("{} · {left}", tongue.tr("Escape")),
+        };
+        imp.slate.show(word, &key);
         set_name(&*imp.slate, tongue.tr("Slate"));
+        let back = match slate.left.as_str() {
+            "" => String::new(),
+            left => tongue.tr("back in {time}").replace("{time}", left),
+        };
+        set_description(&*imp.slate, &back);
+        for (button, minutes) in self.slate_times() {
+            let (label, name) = match minutes {
+                Some(n) => (
+                    format!("{n} min"),
+                    tongue.trn(
+                        "Slate for {count} minute",
+                        "Slate for {count} minutes",
+                        n.into(),
+                    ),
+                ),
+                None => (
+                    "∞".to_owned(),
+                    tongue.tr("Slate until it is taken away").to_owned(),
+                ),
+            };
+            button.set_label(&label);
+            set_tooltip(&button, &name);
+            set_name(&button, &name);
+        }
         imp.take.add_css_class("take");
         imp.slate.add_css_class("slate");
-        set_class(&*imp.slate, "is-on", slate);
+        set_class(&*imp.slate, "is-on", slate.on);
         let texts = [
             (&imp.cut_chosen, tongue.tr("Cut"), tongue.tr("Take by cut")),
             (&imp.mix_chosen, tongue.tr("Mix"), tongue.tr("Take by mix")),

@@ -167,7 +167,10 @@ mod tests {
             source: source.parse().unwrap(),
             gain: Gain::from_db(db).unwrap(),
         };
-        let slate = Command::Slate { on: true };
+        let slate = Command::Slate {
+            on: true,
+            until: None,
+        };
         let all = vec![
             gain("a", -1.0),
             slate.clone(),

@@ -4,7 +4,7 @@ use gtk::prelude::*;
 use gtk::subclass::prelude::*;
 use gtk::{gdk, glib, graphene};
 
-use crate::model::Layout;
+use crate::model::{Colour, Layout};
 
 use super::paint::{colour, filled};
 
@@ -75,7 +75,13 @@ mod imp {
                 let roles = self.roles.borrow();
                 let number = roles.iter().position(|role| role == slot.role.as_str());
                 let name = format!("role_{}", number.unwrap_or(0) % 4);
-                filled(snapshot, &rect, 2.0, &edge);
+                // A layout's own border shows where a slot has an edge anyway.
+                let border = slot.border.map(|border| {
+                    let Colour { red, green, blue } = border.colour;
+                    let part = |part: u8| f32::from(part) / 255.0;
+                    gdk::RGBA::new(part(red), part(green), part(blue), 1.0)
+                });
+                filled(snapshot, &rect, 2.0, border.as_ref().unwrap_or(&edge));
                 let inner = rect.inset_r(1.0, 1.0);
                 filled(snapshot, &inner, 1.5, &colour(&*widget, &name));
             }

@@ -49,6 +49,8 @@ struct Known {
     card: Option<Card>,
     /// A card went by itself at this moment: the key that was meant for it must do no harm.
     card_went: Option<Instant>,
+    /// The slate went by itself at this moment.
+    slate_went: Option<Instant>,
     refused: Option<(String, Instant)>,
     /// Pictures and levels come.
     pictures: bool,
@@ -66,6 +68,7 @@ impl Default for Known {
             direct: false,
             card: None,
             card_went: None,
+            slate_went: None,
             refused: None,
             pictures: true,
             history: History::default(),
@@ -266,7 +269,7 @@ impl Operator {
             return;
         }
         if let Some(levels) = fetched.levels.take() {
-            let audible = !snapshot.show.slate && !snapshot.show.programme.slots.is_empty();
+            let audible = truth::audible(snapshot);
             let sources = snapshot.sources.iter();
             let sound: Vec<bool> = sources
                 .map(|source| source.state == "live" && !source.sound.is_empty())
@@ -291,12 +294,21 @@ impl Operator {
             }
             Heard::Event(event) => {
                 known.history.on_event(&event);
+                let known = &mut *known;
                 match (*event, &mut known.snapshot) {
                     (Event::Stopped, _) => {
                         known.state = State::Stopped;
                         lost = true;
                     }
-                    (event, Some(snapshot)) => snapshot.apply(event),
+                    (event, Some(snapshot)) => {
+                        let until = snapshot.show.slate_until;
+                        snapshot.apply(event);
+                        // Taken away by hand, it may be put on again at once.
+                        let due = until.is_some_and(|until| wall_clock() >= until);
+                        if due && !snapshot.show.slate {
+                            known.slate_went = Some(Instant::now());
+                        }
+                    }
                     (_, None) => {}
                 }
             }

@@ -3,7 +3,7 @@
 
 use crate::model::status::{OutputStatus, SlotStatus, SourceStatus, Tally};
 use crate::model::{
-    Fault, Layout, LayoutId, OutputId, RoleId, Scope, Severity, Snapshot, SourceId,
+    Fault, Layout, LayoutId, OutputId, RoleId, Scope, Severity, SlateSound, Snapshot, SourceId,
 };
 use crate::tongue::Tongue;
 
@@ -233,6 +233,37 @@ pub fn buses(tongue: Tongue, snapshot: &Snapshot) -> (Bus, Bus) {
     )
 }
 
+/// The slate as its button shows it: whether it is on, and how long for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Slate {
+    /// Whether it stands in for the programme.
+    pub on: bool,
+    /// Until it goes by itself; empty where it does not.
+    pub left: String,
+}
+
+/// The slate, at `now` in milliseconds since 1970.
+pub fn slate(snapshot: &Snapshot, now: u64) -> Slate {
+    let show = &snapshot.show;
+    let until = show.slate_until.filter(|_| show.slate);
+    let left = until.map(|until| span(until.saturating_sub(now).div_ceil(1000)));
+    Slate {
+        on: show.slate,
+        left: left.unwrap_or_default(),
+    }
+}
+
+/// Whether the mix should be heard, so that silence is a trouble.
+pub fn audible(snapshot: &Snapshot) -> bool {
+    let show = &snapshot.show;
+    let shows_nobody = show.programme.slots.is_empty();
+    match snapshot.slate_sound {
+        SlateSound::Mute => !show.slate && !shows_nobody,
+        SlateSound::Music => true,
+        SlateSound::Programme => !shows_nobody,
+    }
+}
+
 /// Whether viewers get it, at `now` in milliseconds since 1970.
 pub fn air(snapshot: &Snapshot, now: u64) -> Air {
     let outputs = &snapshot.outputs;
@@ -307,6 +338,7 @@ pub fn unknown(snapshot: &Snapshot) -> Snapshot {
     let mut unknown = snapshot.clone();
     unknown.on_air_since = None;
     unknown.show.slate = false;
+    unknown.show.slate_until = None;
     unknown.show.programme.state = UNKNOWN.to_owned();
     for source in &mut unknown.sources {
         source.state = UNKNOWN.to_owned();

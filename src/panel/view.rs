@@ -202,7 +202,7 @@ impl View {
             tongue.tr("Preview"),
             Some(&preview).filter(|_| known),
         );
-        self.controls.show(tongue, snapshot.show.slate);
+        self.controls.show(tongue, &truth::slate(snapshot, own.now));
         let roles = truth::roles(tongue, snapshot);
         let ids: Vec<String> = roles.iter().map(|role| role.id.to_string()).collect();
         for (button, layout) in moving.layouts.iter().zip(truth::layouts(tongue, snapshot)) {
@@ -258,7 +258,7 @@ impl View {
         }
         if snapshot.is_none() {
             self.header.show(tongue, "regie", None);
-            self.controls.show(tongue, false);
+            self.controls.show(tongue, &truth::Slate::default());
             self.programme.show(tongue, tongue.tr("Programme"), None);
             self.preview.show(tongue, tongue.tr("Preview"), None);
             self.mix.show(tongue);

@@ -123,6 +123,17 @@ impl<'a> Section<'a> {
         self.report.open(self.place_of(key), table, offset)
     }
 
+    /// The table under `key`, written in place; `accepted` says what such a table looks like.
+    pub fn inline(&self, key: &'static str, accepted: &str) -> Option<Section<'a>> {
+        let value = self.ask(key)?;
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.complain(key, &format!("is {}", kind_of(value.get_ref())), accepted);
+        }
+        let offset = value.span().start;
+        Some(self.report.open(self.place_of(key), Some(table?), offset))
+    }
+
     /// The list of tables under `key`, each called `word` and its id or position. `accepted` says
     /// what such a list looks like.
     pub fn sections(

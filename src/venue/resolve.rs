@@ -1,8 +1,10 @@
 //! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
-//! together. Reads the key files that the venue names, and no other file.
+//! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
 
 mod layout;
+mod ornament;
 mod output;
+mod slate;
 mod source;
 mod take;
 
@@ -14,7 +16,8 @@ use toml::de::DeTable;
 
 use super::reader::{Report, Section};
 use super::{
-    BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, Venue, VenueError,
+    BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, SlateFiles, Venue,
+    VenueError,
 };
 use crate::tongue::Tongue;
 
@@ -22,7 +25,7 @@ use crate::tongue::Tongue;
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Reads a venue from `text`, the content of the file at `path`.
-pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
+pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<Venue, VenueError> {
     let document =
         DeTable::parse(text).map_err(|error| VenueError::syntax(path.to_owned(), text, &error))?;
     let report = Report::new(path, text);
@@ -37,6 +40,8 @@ pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
     let programme = programme(&root.section("programme"));
     let sources = source::sources(&root, folder, programme.framerate);
     let layouts = layout::layouts(&root, programme.size, &sources);
+    let name = name.unwrap_or_else(|| "regie".to_owned());
+    let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
     let outputs = output::outputs(&root, folder);
     let relay = relay(&root.section("relay"));
     let control_socket = control_socket(&root.section("control"), folder);
@@ -44,7 +49,7 @@ pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
 
     let warnings = report.finish()?;
     Ok(Venue {
-        name: name.unwrap_or_else(|| "regie".to_owned()),
+        name,
         language: language.flatten(),
         programme,
         sources: sources
@@ -52,6 +57,7 @@ pub(super) fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
             .filter_map(|source| source.config)
             .collect(),
         layouts,
+        slate,
         outputs,
         relay,
         control_socket,

@@ -25,6 +25,9 @@ struct Words {
     programme: &'static str,
     preview: &'static str,
     output: &'static str,
+    slate: &'static str,
+    slate_for: &'static str,
+    back: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -32,6 +35,9 @@ const ENGLISH: Words = Words {
     programme: "Programme",
     preview: "Preview",
     output: "Output Transcoder",
+    slate: "Slate",
+    slate_for: "Slate for 15 minutes",
+    back: "back in 14:5",
 };
 
 const FRENCH: Words = Words {
@@ -39,6 +45,9 @@ const FRENCH: Words = Words {
     programme: "Antenne",
     preview: "Préparé",
     output: "Sortie Transcoder",
+    slate: "Mire",
+    slate_for: "Mire pendant 15 minutes",
+    back: "retour dans 14:5",
 };
 
 impl Scene<'_> {
@@ -115,6 +124,20 @@ fn pictures_of_the_panel_show_what_is_so_in_both_languages() {
                 shot.colour_is(&tile.node(), (0.5, 0.3), Colour::CAMERA_GREEN)
             });
         }
+        panels[0].button(words.slate_for).press();
+        for scene in scenes("slate") {
+            let slate = scene.panel.button(words.slate);
+            slate.wait_description(words.back);
+            scene.shoot(|shot| {
+                let programme = scene.panel.image(words.programme).node();
+                shot.border_is(&programme, AMBER)?;
+                shot.colour_is(&programme, (0.1, 0.6), Colour(0x1B, 0x24, 0x33))?;
+                // The box of the time left.
+                shot.colour_is(&programme, (0.28, 0.84), Colour(0x10, 0x18, 0x28))?;
+                shot.colour_is(&slate.node(), (0.05, 0.5), AMBER)
+            });
+        }
+        engine.ctl(&["slate", "off"]).assert_ok();
         laptop.kill();
         for scene in scenes("source-lost") {
             let tile = scene.panel.button("Source Guest");

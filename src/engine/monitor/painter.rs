@@ -9,6 +9,7 @@ use crate::engine::canvas::{Easel, Painted};
 use crate::engine::encoder::frame_info;
 use crate::engine::meter::Board;
 use crate::engine::note::Cut;
+use crate::engine::ornament::{dressed, painted};
 use crate::engine::pictures::{Picture, Pictures};
 use crate::engine::programme::{Scene, SceneSlot};
 use crate::engine::window::Window;
@@ -334,7 +335,7 @@ impl Stage {
                 let frame = whole.contain(self.size.width.into(), self.size.height.into());
                 let slots = self.preview.slots.iter();
                 for slot in slots {
-                    self.painted.push(prepared(slot, self.size, frame)?);
+                    prepared(slot, self.size, frame, &mut self.painted)?;
                 }
                 return Some(self.preview.background);
             }
@@ -349,23 +350,28 @@ impl Stage {
     }
 }
 
-/// What a slot of the preview shows, where that is known at the moment; `size` is the programme's,
-/// `frame` where it lies in the view.
-fn prepared(slot: &SceneSlot, size: FrameSize, frame: PixelRect) -> Option<Painted> {
+/// Adds what a slot of the preview shows, where that is known at the moment; `size` is the
+/// programme's, `frame` where it lies in the view.
+fn prepared(
+    slot: &SceneSlot,
+    size: FrameSize,
+    frame: PixelRect,
+    all: &mut Vec<Painted>,
+) -> Option<()> {
     let live: Option<Picture> = match &slot.pictures {
         Some(source) => source.current().ok()?,
         None => None,
     };
-    Some(Painted {
-        rect: scaled(slot.rect, size, frame),
-        fit: if live.is_some() {
-            slot.fit
-        } else {
-            Fit::Contain
-        },
-        crop: None,
-        picture: live.or_else(|| slot.slate.picture().cloned()),
-    })
+    let is_live = live.is_some();
+    let picture = live.or_else(|| slot.slate.picture().cloned());
+    let own = [painted(slot, picture, is_live)];
+    let (whole, mut room) = ((size.width, size.height), Vec::new());
+    let dressed = dressed(std::slice::from_ref(slot), &own, whole, &mut room);
+    all.extend(dressed.iter().map(|painted| Painted {
+        rect: scaled(painted.rect, size, frame),
+        ..painted.clone()
+    }));
+    Some(())
 }
 
 /// A rectangle of the programme, in a smaller picture of it.

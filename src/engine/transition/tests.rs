@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::engine::ornament::Ornaments;
 use crate::engine::pictures::{Pictures, next_serial};
 use crate::engine::slate::Slate;
 use crate::model::{Colour, PixelRect};
@@ -21,8 +22,10 @@ const BLACK: Colour = Colour {
 
 fn info(width: u32, height: u32) -> VideoInfo {
     gst::init().unwrap();
+    // As the programme has it.
+    let colours = "bt709".parse::<gst_video::VideoColorimetry>().unwrap();
     let builder = VideoInfo::builder(VideoFormat::I420, width, height);
-    builder.build().unwrap()
+    builder.colorimetry(&colours).build().unwrap()
 }
 
 /// A source that shows one brightness for ever.
@@ -55,6 +58,7 @@ fn slot(x: u32, y: u32, width: u32, height: u32, pictures: &Arc<Pictures>) -> Sc
         fit: Fit::Contain,
         pictures: Some(pictures.clone()),
         slate: Slate::default(),
+        ornament: None,
     }
 }
 
@@ -248,6 +252,65 @@ fn a_morph_moves_what_stays_and_keeps_it_solid() {
     assert_eq!(seen[30], 100);
     assert_eq!(bench.at(270, 150), 220);
     assert_eq!(bench.at(230, 150), 100);
+}
+
+#[test]
+fn a_border_glides_with_its_slot_and_fades_where_it_is_new() {
+    let camera = source(150);
+    let white = "#ffffff".to_owned().try_into().unwrap();
+    let mut ornaments = Ornaments::default();
+    let mut bordered = |x: u32, y: u32, border| {
+        let mut layout = crate::model::Layout::built_in()[0].slots[0].clone();
+        layout.border = border;
+        let size = crate::venue::FrameSize {
+            width: WIDTH,
+            height: HEIGHT,
+        };
+        SceneSlot {
+            fit: Fit::Stretch,
+            ornament: ornaments.of(&layout, None, size),
+            ..slot(x, y, 64, 36, &camera)
+        }
+    };
+    // Six pixels of 180 lines.
+    let border = Some(crate::model::Border {
+        width: 36.0,
+        colour: white,
+    });
+    let mut bench = Bench::new(&scene(&[bordered(0, 0, border)]));
+    assert_eq!(
+        [1, 3, 8, 62, 70].map(|x| bench.at(x, 18)),
+        [235, 235, 150, 235, 16]
+    );
+    assert_eq!(
+        [1, 3, 8, 34, 50].map(|y| bench.at(32, y)),
+        [235, 235, 150, 235, 16]
+    );
+    let right = scene(&[bordered(256, 144, border)]);
+    bench.show(&right, passage(Transition::Morph, 1000));
+    bench.run(15, 0, 0);
+    // Half way, all of it, and nothing is left where it was.
+    assert_eq!(
+        [125, 130, 136, 188, 195].map(|x| bench.at(x, 90)),
+        [16, 235, 150, 235, 16]
+    );
+    assert_eq!(bench.at(3, 18), 16);
+    let crossing = bench.view.crossing.as_ref().unwrap();
+    assert_eq!(crossing.blender.frames(), 0, "nothing was blended");
+    bench.run(16, 0, 0);
+    assert_eq!(
+        [250, 258, 290, 318].map(|x| bench.at(x, 162)),
+        [16, 235, 150, 235]
+    );
+    // To the same place without one: it fades, and the picture grows into its place.
+    bench.show(
+        &scene(&[bordered(256, 144, None)]),
+        passage(Transition::Morph, 1000),
+    );
+    let seen = bench.run(31, 318, 162);
+    assert!(seen[..28].windows(2).all(|w| w[0] >= w[1]), "{seen:?}");
+    assert!(seen[0] > 225 && (120..140).contains(&seen[14]), "{seen:?}");
+    assert_eq!(seen[30], 150);
 }
 
 #[test]

@@ -5,6 +5,9 @@
 use super::*;
 use crate::model::message::Transition;
 
+/// Some moment, in milliseconds since 1970.
+const NOW: u64 = 1_800_000_000_000;
+
 fn cast() -> Cast {
     Cast {
         layouts: Layout::built_in(),
@@ -24,6 +27,7 @@ fn show() -> ShowState {
         programme: "slides".parse().unwrap(),
         preview: "speaker".parse().unwrap(),
         slate: false,
+        slate_until: None,
         roles: BTreeMap::from([("slides".parse().unwrap(), "laptop".parse().unwrap())]),
         sources: (cast().sources.into_iter()).map(|s| (s, setting)).collect(),
         outputs: BTreeMap::from([("room".parse().unwrap(), true)]),
@@ -38,20 +42,24 @@ fn take(layout: Option<&str>) -> Command {
     }
 }
 
+fn slate(on: bool, until: Option<u64>) -> Command {
+    Command::Slate { on, until }
+}
+
 #[test]
 fn a_take_puts_the_preview_on_air_and_a_second_goes_back() {
     let mut show = show();
-    show.apply(&take(None), &cast()).unwrap();
+    show.apply(&take(None), &cast(), NOW).unwrap();
     assert_eq!(show.programme.as_str(), "speaker");
     assert_eq!(show.preview.as_str(), "slides");
-    show.apply(&take(None), &cast()).unwrap();
+    show.apply(&take(None), &cast(), NOW).unwrap();
     assert_eq!(show.programme.as_str(), "slides");
 }
 
 #[test]
 fn a_take_of_a_named_layout_leaves_the_preview() {
     let mut show = show();
-    show.apply(&take(Some("slides-pip")), &cast()).unwrap();
+    show.apply(&take(Some("slides-pip")), &cast(), NOW).unwrap();
     assert_eq!(show.programme.as_str(), "slides-pip");
     assert_eq!(show.preview.as_str(), "speaker");
 }
@@ -60,7 +68,7 @@ fn a_take_of_a_named_layout_leaves_the_preview() {
 fn a_refusal_names_what_there_is_and_changes_nothing() {
     let mut show = show();
     let before = show.clone();
-    let refused = show.apply(&take(Some("slidse")), &cast()).unwrap_err();
+    let refused = show.apply(&take(Some("slidse")), &cast(), NOW).unwrap_err();
     assert_eq!(refused.code, "unknown-layout");
     assert_eq!(
         refused.message,
@@ -71,7 +79,7 @@ fn a_refusal_names_what_there_is_and_changes_nothing() {
         delay_ms: 2001,
     };
     assert_eq!(
-        show.apply(&too_long, &cast()).unwrap_err().message,
+        show.apply(&too_long, &cast(), NOW).unwrap_err().message,
         "delay 2001ms is too long; accepted: 0ms to 2000ms"
     );
     let too_slow = Command::Take {
@@ -79,7 +87,7 @@ fn a_refusal_names_what_there_is_and_changes_nothing() {
         transition: Transition::Mix,
         duration_ms: 10_001,
     };
-    let refused = show.apply(&too_slow, &cast()).unwrap_err();
+    let refused = show.apply(&too_slow, &cast(), NOW).unwrap_err();
     assert_eq!(refused.code, "out-of-range");
     assert_eq!(
         refused.message,
@@ -101,12 +109,14 @@ fn a_change_says_how_the_picture_gives_way() {
         duration: Duration::from_millis(1500),
     };
     assert_eq!(
-        show.apply(&mix, &cast()),
+        show.apply(&mix, &cast(), NOW),
         Ok(Change::Picture(Some(passage)))
     );
     for (command, passage) in [
         (take(None), Some(Passage::CUT)),
-        (Command::Slate { on: true }, Some(Passage::CUT)),
+        (slate(true, None), Some(Passage::CUT)),
+        (slate(true, Some(NOW + 1)), None),
+        (slate(false, None), Some(Passage::CUT)),
         (
             Command::Preview {
                 layout: "slate".parse().unwrap(),
@@ -121,8 +131,81 @@ fn a_change_says_how_the_picture_gives_way() {
             None,
         ),
     ] {
-        assert_eq!(show.apply(&command, &cast()), Ok(Change::Picture(passage)));
+        assert_eq!(
+            show.apply(&command, &cast(), NOW),
+            Ok(Change::Picture(passage))
+        );
     }
+}
+
+#[test]
+fn a_slate_with_a_return_goes_by_itself_and_not_before() {
+    let mut show = show();
+    assert_eq!(show.return_if_due(u64::MAX), None, "there is none");
+    show.apply(&slate(true, None), &cast(), NOW).unwrap();
+    assert_eq!(show.return_if_due(u64::MAX), None, "it stays");
+    let ten = NOW + 600_000;
+    show.apply(&slate(true, Some(ten)), &cast(), NOW).unwrap();
+    show.apply(&take(None), &cast(), NOW).unwrap();
+    assert_eq!(show.slate_until, Some(ten), "whatever goes on behind it");
+    assert_eq!(show.return_if_due(ten - 1), None);
+    let mix = Passage {
+        transition: Transition::Mix,
+        duration: Duration::from_millis(300),
+    };
+    assert_eq!(show.return_if_due(ten), Some(Change::Picture(Some(mix))));
+    assert!(!show.slate && show.slate_until.is_none());
+    // Gone by hand, it does not come to go again; said anew without a return, it stays.
+    for (on, slate_is) in [(false, false), (true, true)] {
+        show.apply(&slate(true, Some(ten)), &cast(), NOW).unwrap();
+        show.apply(&slate(on, None), &cast(), NOW).unwrap();
+        assert_eq!((show.return_if_due(ten), show.slate), (None, slate_is));
+    }
+}
+
+#[test]
+fn a_return_that_is_past_or_far_away_is_refused() {
+    let mut show = show();
+    let before = show.clone();
+    for (command, said) in [
+        (
+            slate(true, Some(NOW)),
+            "the return is not ahead; accepted: a time within the next 12 hours",
+        ),
+        (
+            slate(true, Some(NOW + MAX_SLATE_MS + 1)),
+            "the return is too far ahead; accepted: a time within the next 12 hours",
+        ),
+        (
+            slate(false, Some(NOW + 1)),
+            "a slate that goes has no return; accepted: on with a return, or off",
+        ),
+    ] {
+        let refused = show.apply(&command, &cast(), NOW).unwrap_err();
+        assert_eq!(
+            (refused.code.as_str(), refused.message.as_str()),
+            ("out-of-range", said)
+        );
+        assert_eq!(show, before);
+    }
+    show.apply(&slate(true, Some(NOW + MAX_SLATE_MS)), &cast(), NOW)
+        .unwrap();
+}
+
+#[test]
+fn a_slate_is_recalled_with_its_return_also_from_a_state_without_one() {
+    let mut saved = show();
+    saved
+        .apply(&slate(true, Some(NOW + 5)), &cast(), NOW)
+        .unwrap();
+    let mut fresh = show();
+    fresh.recall(saved, &cast());
+    assert_eq!((fresh.slate, fresh.slate_until), (true, Some(NOW + 5)));
+    let old = serde_json::to_string(&show()).unwrap();
+    assert!(!old.contains("slate_until"));
+    let old: ShowState = serde_json::from_str(&old).unwrap();
+    fresh.recall(old, &cast());
+    assert_eq!((fresh.slate, fresh.slate_until), (false, None));
 }
 
 #[test]
@@ -199,14 +282,17 @@ fn random_commands_never_break_the_show() {
                 source,
                 delay_ms: random(4000) as u32,
             },
-            6 => Command::Slate { on: random(2) == 0 },
+            6 => slate(
+                random(2) == 0,
+                [None, Some(NOW), Some(NOW + 1), Some(u64::MAX)][random(4)],
+            ),
             _ => Command::Output {
                 output: ["room", "moon"][random(2)].parse().unwrap(),
                 run: random(2) == 0,
             },
         };
         let before = show.clone();
-        if show.apply(&command, &cast).is_err() {
+        if show.apply(&command, &cast, NOW).is_err() {
             assert_eq!(show, before, "{command:?}");
         }
         assert!(cast.layout(&show.programme).is_some());
@@ -218,6 +304,7 @@ fn random_commands_never_break_the_show() {
         );
         assert!(show.sources.values().all(|s| s.delay_ms <= MAX_DELAY_MS));
         assert_eq!(show.outputs.len(), 1);
+        assert!(show.slate || show.slate_until.is_none());
         let text = serde_json::to_string(&show).unwrap();
         assert_eq!(serde_json::from_str::<ShowState>(&text).unwrap(), show);
     }

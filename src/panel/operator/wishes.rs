@@ -1,7 +1,7 @@
 //! What the operator wants, turned into commands.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adw::prelude::*;
 
@@ -10,7 +10,10 @@ use crate::model::{Command, Gain, LayoutId, OutputId, RoleId, SourceId, Transiti
 use super::super::action::{Action, Answer};
 use super::super::card::Card;
 use super::super::truth::{self, Link as State};
-use super::Operator;
+use super::{Operator, wall_clock};
+
+/// A key or a click that follows the slate's own return this soon was meant to take it away.
+const SLATE_WENT: Duration = Duration::from_secs(1);
 
 impl Operator {
     pub(super) fn carry_out(self: &Rc<Self>, action: Action) {
@@ -18,10 +21,17 @@ impl Operator {
             Action::Layout { layout, direct } => self.on_layout(layout, direct),
             Action::Take(transition) => self.take(None, transition),
             Action::Slate => {
-                if let Some(on) = self.ask(|snapshot| !snapshot.show.slate) {
-                    self.command(Command::Slate { on });
+                if let Some(on) = self.ask(|snapshot| !snapshot.show.slate)
+                    // Whoever meant to take it away came a moment late: not on again.
+                    && !(on && self.slate_went())
+                {
+                    self.command(Command::Slate { on, until: None });
                 }
             }
+            Action::SlateFor(minutes) => self.command(Command::Slate {
+                on: true,
+                until: minutes.map(|minutes| wall_clock() + u64::from(minutes) * 60_000),
+            }),
             Action::SelectRole(role) => self.select(role),
             Action::NextRole => self.next_role(),
             Action::Source(source) => self.on_source(source),
@@ -43,6 +53,12 @@ impl Operator {
             Action::Keys => self.toggle_card(Card::Keys),
             Action::Answer(answer) => self.on_answer(answer),
         }
+    }
+
+    /// Whether the slate has just gone by itself.
+    fn slate_went(&self) -> bool {
+        let went = self.known.borrow().slate_went;
+        went.is_some_and(|at| at.elapsed() < SLATE_WENT)
     }
 
     /// Sends it; where no engine answers, nobody could press it.

@@ -223,6 +223,30 @@ fn what_viewers_get_is_what_is_said() {
 }
 
 #[test]
+fn the_slate_says_how_long_it_stays_and_what_is_heard() {
+    let mut snapshot = snapshot();
+    assert_eq!(slate(&snapshot, NOW), Slate::default());
+    assert!(audible(&snapshot));
+    snapshot.show.slate = true;
+    assert_eq!(slate(&snapshot, NOW).left, "");
+    assert!(!audible(&snapshot), "silence is meant");
+    for (ahead, left) in [
+        (0, "0:00"),
+        (1, "0:01"),
+        (571_001, "9:32"),
+        (3_600_000, "1:00:00"),
+    ] {
+        snapshot.show.slate_until = Some(NOW + ahead);
+        assert_eq!(slate(&snapshot, NOW).left, left);
+    }
+    for (sound, heard) in [(SlateSound::Music, true), (SlateSound::Programme, true)] {
+        snapshot.slate_sound = sound;
+        assert_eq!(audible(&snapshot), heard);
+    }
+    assert_eq!(slate(&unknown(&snapshot), NOW), Slate::default());
+}
+
+#[test]
 fn the_worst_fault_is_said_first_then_the_newest() {
     let fault = |code, severity, since| fault(json!("programme"), code, severity, since);
     let all = [

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FrameSize;
 use super::super::reader::Section;
-use super::{refuse_twins, source, take};
+use super::{ornament, refuse_twins, source, take};
 use crate::model::id::ID_RULE;
 use crate::model::layout::DEFAULT_BACKGROUND;
-use crate::model::{Colour, Fit, Layout, LayoutId, Rect, RoleId, Slot};
+use crate::model::{Fit, Layout, LayoutId, Rect, RoleId, Slot};
 
 const FITS: [(&str, Fit); 3] = [
     ("contain", Fit::Contain),
@@ -74,10 +74,7 @@ pub fn layouts(root: &Section<'_>, size: FrameSize, sources: &[source::Read<'_>]
 fn layout<'a>(section: Section<'a>, size: FrameSize) -> Read<'a> {
     let id: Option<LayoutId> = section.required("id", ID_RULE, take::id);
     let label = section.optional("label", take::LABEL, take::label);
-    let background = section.optional("background", "#rrggbb, as in \"#101828\"", |value| {
-        let text = take::text(value)?.to_owned();
-        Colour::try_from(text).map_err(|_| "is not a colour".to_owned())
-    });
+    let background = section.optional("background", take::COLOUR, take::colour);
     section.required("slots", SLOTS, |_| Ok(()));
     let slots: Vec<ReadSlot<'a>> = section
         .sections("slots", "slot", SLOTS)
@@ -110,6 +107,9 @@ fn slot<'a>(section: Section<'a>, size: FrameSize) -> ReadSlot<'a> {
     let fit = section.optional("fit", "contain, cover, stretch", |value| {
         take::word(value, &FITS)
     });
+    let border = ornament::border(&section, width, height, size);
+    let crop = ornament::crop(&section);
+    let label = ornament::label(&section);
     section.finish(|_| None);
     let config = role.clone().map(|role| Slot {
         role,
@@ -120,6 +120,9 @@ fn slot<'a>(section: Section<'a>, size: FrameSize) -> ReadSlot<'a> {
             height,
         },
         fit: fit.unwrap_or_default(),
+        border,
+        crop,
+        label,
     });
     ReadSlot {
         section,

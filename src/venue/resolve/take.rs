@@ -13,10 +13,14 @@ use url::Url;
 
 use super::super::reader::{Refusal, Section, is_secret_name, kind_of};
 use super::super::value::{self, Rate, Unfit};
+use crate::model::Colour;
 use crate::secret::Secret;
 
 /// What [`label`] accepts, as told to people.
 pub const LABEL: &str = "a text on one line, at most 80 characters";
+
+/// What [`colour`] accepts, as told to people.
+pub const COLOUR: &str = "#rrggbb, as in \"#101828\"";
 
 /// Larger than any stream key, and small enough to read without a thought.
 const LARGEST_KEY: u64 = 4096;
@@ -38,6 +42,11 @@ pub fn label(value: &DeValue<'_>) -> Result<String, Refusal> {
     } else {
         Ok(label.to_owned())
     }
+}
+
+pub fn colour(value: &DeValue<'_>) -> Result<Colour, Refusal> {
+    let text = text(value)?.to_owned();
+    Colour::try_from(text).map_err(|_| "is not a colour".to_owned())
 }
 
 pub fn flag(value: &DeValue<'_>) -> Result<bool, Refusal> {

@@ -12,6 +12,11 @@ mod refusals;
 /// A camera that every list of sources can begin with: two lines of text, no complaint.
 const CAMERA: &str = "[[source]]\nid = \"cam\"\nkind = \"test\"\n";
 
+/// As a check reads it.
+fn venue(path: &Path, text: &str) -> Result<Venue, VenueError> {
+    Venue::parse(path, text)
+}
+
 #[track_caller]
 fn accepted(text: &str) -> Venue {
     match venue(Path::new("venue.toml"), text) {
@@ -331,8 +336,20 @@ fn the_comments_of_the_demo_are_true() {
     for line in said.lines() {
         assert!(line.contains("No such file or directory"), "{line}\n{text}");
     }
-    let venue = accepted(&text.replace("key_file", "#"));
+    let mut text = text;
+    for file in [
+        "key_file",
+        "picture = ",
+        "sound = \"music\"",
+        "music = ",
+        "music_gain = ",
+    ] {
+        text = text.replace(file, "#");
+    }
+    let venue = accepted(&text);
     assert_eq!((venue.sources.len(), venue.outputs.len()), (5, 1));
+    let camera = &venue.layouts[0].slots[1];
+    assert!(camera.border.is_some() && camera.crop.is_some() && camera.label.is_some());
     assert_eq!(venue.layouts.len(), 2);
     let default = accepted("");
     assert_eq!(venue.relay.listen, default.relay.listen);

@@ -37,6 +37,7 @@ fn scene(slots: &[(PixelRect, &Arc<Pictures>)]) -> Scene {
                 fit: Fit::Contain,
                 pictures: Some((*pictures).clone()),
                 slate: Slate::default(),
+                ornament: None,
             })
             .collect(),
     }

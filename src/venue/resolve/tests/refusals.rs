@@ -1,7 +1,10 @@
 //! The exact text of every refusal. Those that need nothing but lines of a venue file are in
 //! `refusals.txt`.
 
+use gst::prelude::*;
+
 use super::*;
+use crate::model::SlateSound;
 
 /// The cases of `refusals.txt`: lines of a venue file, and what is said about them.
 fn cases() -> Vec<(String, String)> {
@@ -116,6 +119,71 @@ fn keys_of_files_that_are_no_keys() {
 }
 
 #[test]
+fn files_of_the_slate_that_cannot_be_shown_or_heard() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    let lie = |name: &str| folder.path().join(name);
+    made("videotestsrc num-buffers=1 ! pngenc", &lie("good.png"));
+    made("videotestsrc num-buffers=1 ! jpegenc", &lie("good.jpg"));
+    made("audiotestsrc num-buffers=9 ! wavenc", &lie("good.wav"));
+    made(
+        "videotestsrc num-buffers=9 ! jpegenc ! avimux",
+        &lie("mute.avi"),
+    );
+    let whole = fs::read(lie("good.png")).expect("a picture");
+    fs::write(lie("half.png"), &whole[..200]).expect("a file");
+    fs::write(lie("text.png"), "no picture").expect("a file");
+    fs::create_dir(lie("folder")).expect("a folder");
+    let slate = |key: &str, name: &str| venue(&path, &format!("[slate]\n{key} = \"{name}\"\n"));
+    let good = slate("picture", "good.png").expect("a picture is accepted");
+    assert_eq!(good.slate.picture, Some(lie("good.png")));
+    assert_eq!(good.slate.sound, SlateSound::Mute);
+    assert!(slate("picture", "good.jpg").is_ok());
+    let good = slate("music", "good.wav").expect("music is accepted");
+    assert_eq!(good.slate.sound, SlateSound::Music);
+    let gone = "cannot be read: No such file or directory (os error 2)";
+    let picture = "a PNG or JPEG file, seen from the venue file's folder";
+    let music = "a file with sound, seen from the venue file's folder";
+    for (key, name, problem, accepted) in [
+        ("picture", "gone.png", gone, picture),
+        ("picture", "folder", "is not a file", picture),
+        ("picture", "text.png", "is neither PNG nor JPEG", picture),
+        ("picture", "good.wav", "is neither PNG nor JPEG", picture),
+        ("picture", "half.png", "cannot be decoded: ", picture),
+        ("music", "gone.ogg", gone, music),
+        ("music", "text.png", "cannot be decoded: ", music),
+        ("music", "mute.avi", "", music),
+    ] {
+        let said = slate(key, name).expect_err("refused").to_string();
+        let (file, full) = (path.display(), lie(name));
+        let begins = format!(
+            "{file}:2: slate: {key} = \"{name}\" ({}) {problem}",
+            full.display()
+        );
+        assert!(said.starts_with(&begins), "{said}");
+        assert!(said.ends_with(&format!("; accepted: {accepted}")), "{said}");
+    }
+}
+
+/// What a pipeline without its end makes, in a file.
+fn made(launch: &str, file: &Path) {
+    gst::init().expect("GStreamer");
+    let pipeline = gst::parse::launch(&format!("{launch} ! filesink name=out")).expect(launch);
+    let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
+    let out = pipeline.by_name("out").expect("its end");
+    out.set_property("location", file.to_string_lossy().as_ref());
+    pipeline.set_state(gst::State::Playing).expect(launch);
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let bus = pipeline.bus().expect("a bus");
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), &ends);
+    assert!(
+        matches!(end, Some(end) if end.type_() == gst::MessageType::Eos),
+        "{launch}"
+    );
+    pipeline.set_state(gst::State::Null).expect(launch);
+}
+
+#[test]
 fn two_outputs_with_one_key_and_one_uri() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("venue.toml");
@@ -190,7 +258,7 @@ device = "default"
          other layout knows;",
         "venue.toml:22: layout \"pip\", slot 2: y = -1 is outside the frame;",
         "venue.toml:24: unknown key \"desk\"; accepted: name, language, programme, source, \
-         layout, output, relay, control",
+         layout, slate, output, relay, control",
     ];
     assert_eq!(said.lines().count(), starts.len(), "\n{said}");
     for (line, start) in said.lines().zip(starts) {
