@@ -6,6 +6,7 @@ pub mod note;
 mod actor;
 mod airtime;
 mod blend;
+mod brush;
 mod canvas;
 mod decode;
 mod encoder;

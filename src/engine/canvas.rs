@@ -6,17 +6,15 @@
 //! (GStreamer's own compositor scales into a picture per slot, then copies, waits for its inputs,
 //! and tears when a slot is moved from another thread.)
 
-use gst_video::{VideoConverter, VideoConverterConfig, VideoFrameRef, VideoInfo};
+use gst_video::{VideoFrameRef, VideoInfo};
 
 use crate::model::{Colour, Fit, PixelRect};
 
+use super::brush::Brush;
 use super::pictures::{Picture, next_serial};
-use super::scale::Scaler;
 
 /// More frames than this are never under way: the encoder's queue, and the one it reads.
 pub(super) const MAX_CANVASES: usize = 12;
-/// Pixels of a line, and lines, that make one of a coarse picture.
-const COARSE: u32 = 2;
 
 /// What a slot shows in one frame.
 #[derive(Debug, Clone)]
@@ -67,8 +65,6 @@ pub struct Easel {
     last: Option<usize>,
     /// Of the last frame that was painted; 0 before the first.
     serial: u64,
-    /// How many pixels make one; `None`: as many as there are.
-    taps: Option<u32>,
 }
 
 /// How one slot's picture gets into the frame.
@@ -78,30 +74,6 @@ struct Way {
     fit: Fit,
     crop: Option<PixelRect>,
     by: Brush,
-}
-
-/// What does it.
-enum Brush {
-    /// The common case.
-    Scaler(Box<Scaler>),
-    /// All else.
-    Converter(VideoConverter),
-    /// Nothing can: GStreamer does not know such pictures.
-    None,
-}
-
-impl Brush {
-    fn paint(
-        &mut self,
-        picture: &VideoFrameRef<&gst::BufferRef>,
-        frame: &mut VideoFrameRef<&mut gst::BufferRef>,
-    ) {
-        match self {
-            Self::Scaler(scaler) => scaler.scale(picture, frame),
-            Self::Converter(converter) => converter.frame_ref(picture, frame),
-            Self::None => {}
-        }
-    }
 }
 
 impl Easel {
@@ -117,16 +89,6 @@ impl Easel {
             ways: Vec::new(),
             last: None,
             serial: 0,
-            taps: None,
-        }
-    }
-
-    /// For pictures that are watched, not read: far fewer of their pixels are looked at.
-    #[must_use]
-    pub fn coarse(self) -> Self {
-        Self {
-            taps: Some(COARSE),
-            ..self
         }
     }
 
@@ -230,8 +192,7 @@ impl Easel {
                 continue;
             };
             repainted.push(marks[i].covered);
-            let (info, taps) = (&self.info, self.taps);
-            let brush = brush(&mut self.ways, i, slot, &picture.info, info, taps);
+            let brush = brush(&mut self.ways, i, slot, &picture.info, &self.info);
             let source = VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info);
             if let Ok(source) = source {
                 brush.paint(&source, &mut frame);
@@ -293,7 +254,6 @@ fn brush<'a>(
     slot: &Painted,
     source: &VideoInfo,
     frame: &VideoInfo,
-    taps: Option<u32>,
 ) -> &'a mut Brush {
     if ways.len() <= index {
         ways.resize_with(index + 1, || None);
@@ -309,47 +269,10 @@ fn brush<'a>(
             rect: slot.rect,
             fit: slot.fit,
             crop: slot.crop,
-            by: new_brush(source, frame, slot, taps),
+            by: Brush::new(source, seen(slot, source), frame, covered(slot, source)),
         },
     };
     &mut place.insert(way).by
-}
-
-fn new_brush(source: &VideoInfo, frame: &VideoInfo, slot: &Painted, taps: Option<u32>) -> Brush {
-    let own = Scaler::new(source, seen(slot, source), frame, covered(slot, source));
-    if let Some(scaler) = own.filter(|_| taps.is_none()) {
-        return Brush::Scaler(Box::new(scaler));
-    }
-    if let Some(converter) = converter(source, frame, slot, taps) {
-        return Brush::Converter(converter);
-    }
-    tracing::warn!("pictures like {source:?} cannot be shown");
-    Brush::None
-}
-
-fn converter(
-    source: &VideoInfo,
-    frame: &VideoInfo,
-    slot: &Painted,
-    taps: Option<u32>,
-) -> Option<VideoConverter> {
-    let (from, to) = (seen(slot, source), covered(slot, source));
-    let mut config = VideoConverterConfig::new();
-    config.set_src_x(from.x as i32);
-    config.set_src_y(from.y as i32);
-    config.set_src_width(Some(from.width as i32));
-    config.set_src_height(Some(from.height as i32));
-    config.set_dest_x(to.x as i32);
-    config.set_dest_y(to.y as i32);
-    config.set_dest_width(Some(to.width as i32));
-    config.set_dest_height(Some(to.height as i32));
-    config.set_fill_border(false);
-    config.set_resampler_method(gst_video::VideoResamplerMethod::Linear);
-    if let Some(taps) = taps {
-        config.set_resampler_taps(taps);
-    }
-    config.set_threads(1);
-    VideoConverter::new(source, frame, Some(config)).ok()
 }
 
 /// Paints the whole frame in one colour, by ITU-R BT.709, limited range.

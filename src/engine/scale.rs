@@ -11,7 +11,7 @@ mod axis;
 mod plane;
 
 use gst_video::prelude::*;
-use gst_video::{VideoColorimetry, VideoFormat, VideoFrameRef, VideoInfo};
+use gst_video::{VideoFormat, VideoFrameRef, VideoInfo};
 
 use crate::model::PixelRect;
 
@@ -57,7 +57,7 @@ impl Scaler {
         let planar = [VideoFormat::I420, VideoFormat::Y42b, VideoFormat::Y444];
         let fits = planar.contains(&source.format())
             && frame.format() == VideoFormat::I420
-            && same_colours(&source.colorimetry(), &frame.colorimetry());
+            && same_colours(source, frame);
         if !fits || seen.width == 0 || seen.height == 0 {
             return None;
         }
@@ -114,7 +114,8 @@ impl Subsampling {
 }
 
 /// Whether the same numbers are the same colours.
-fn same_colours(a: &VideoColorimetry, b: &VideoColorimetry) -> bool {
+pub fn same_colours(a: &VideoInfo, b: &VideoInfo) -> bool {
+    let (a, b) = (a.colorimetry(), b.colorimetry());
     a.matrix() == b.matrix() && a.range() == b.range()
 }
 

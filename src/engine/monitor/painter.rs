@@ -66,10 +66,6 @@ impl Job {
             height: view.height,
         };
         let easel = Easel::new(&frame_info(size, gst::Fraction::new(0, 1)));
-        let easel = match subject {
-            Subject::Source(_) => easel.coarse(),
-            Subject::Programme | Subject::Preview => easel,
-        };
         Self {
             subject,
             size,

@@ -1,4 +1,5 @@
 use super::*;
+use gst_video::VideoColorimetry;
 use gst_video::VideoConverter;
 use gst_video::VideoConverterConfig;
 
