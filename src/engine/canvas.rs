@@ -5,7 +5,7 @@
 //! Each easel is owned by one thread: the programme's by `picture`, those of views by `monitors`. (GStreamer's own compositor scales into a picture per slot,
 //! then copies, waits for its inputs, and tears when a slot is moved from another thread.)
 
-use gst_video::{VideoConverter, VideoConverterConfig, VideoFrameRef, VideoInfo};
+use gst_video::{VideoConverter, VideoConverterConfig, VideoFrameRef, VideoInfo, VideoMeta};
 
 use crate::model::{Colour, Fit, PixelRect};
 
@@ -75,8 +75,8 @@ struct Scaler {
     rect: PixelRect,
     fit: Fit,
     crop: Option<PixelRect>,
-    /// `None`: GStreamer cannot convert such pictures.
-    converter: Option<VideoConverter>,
+    /// The layout of what the picture covers. `None`: GStreamer cannot convert such pictures.
+    converter: Option<(VideoConverter, VideoInfo)>,
 }
 
 impl Easel {
@@ -188,10 +188,10 @@ impl Easel {
         let Some(buffer) = canvas.buffer.get_mut() else {
             return;
         };
-        let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &self.info) else {
-            return;
-        };
         if !same_places {
+            let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &self.info) else {
+                return;
+            };
             fill(&mut frame, background);
         }
         let mut repainted: Vec<PixelRect> = Vec::new();
@@ -208,8 +208,10 @@ impl Easel {
             let (info, taps) = (&self.info, self.taps);
             let scaler = scaler(&mut self.scalers, i, slot, &picture.info, info, taps);
             let source = VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info);
-            if let (Some(converter), Ok(source)) = (scaler, source) {
-                converter.frame_ref(&source, &mut frame);
+            if let (Some((converter, part)), Ok(source)) = (scaler, source) {
+                within(buffer, info, part, marks[i].covered, |part| {
+                    converter.frame_ref(&source, part);
+                });
             }
         }
         canvas.background = Some(background);
@@ -269,7 +271,7 @@ fn scaler<'a>(
     source: &VideoInfo,
     frame: &VideoInfo,
     taps: Option<u32>,
-) -> Option<&'a VideoConverter> {
+) -> Option<&'a (VideoConverter, VideoInfo)> {
     if scalers.len() <= index {
         scalers.resize_with(index + 1, || None);
     }
@@ -298,24 +300,65 @@ fn converter(
     frame: &VideoInfo,
     slot: &Painted,
     taps: Option<u32>,
-) -> Option<VideoConverter> {
+) -> Option<(VideoConverter, VideoInfo)> {
     let (from, to) = (seen(slot, source), covered(slot, source));
+    let part = VideoInfo::builder(frame.format(), to.width, to.height)
+        .par(frame.par())
+        .colorimetry(&frame.colorimetry());
+    let part = part.build().ok()?;
     let mut config = VideoConverterConfig::new();
     config.set_src_x(from.x as i32);
     config.set_src_y(from.y as i32);
     config.set_src_width(Some(from.width as i32));
     config.set_src_height(Some(from.height as i32));
-    config.set_dest_x(to.x as i32);
-    config.set_dest_y(to.y as i32);
-    config.set_dest_width(Some(to.width as i32));
-    config.set_dest_height(Some(to.height as i32));
-    config.set_fill_border(false);
     config.set_resampler_method(gst_video::VideoResamplerMethod::Linear);
     if let Some(taps) = taps {
         config.set_resampler_taps(taps);
     }
     config.set_threads(1);
-    VideoConverter::new(source, frame, Some(config)).ok()
+    let converter = VideoConverter::new(source, &part, Some(config)).ok()?;
+    Some((converter, part))
+}
+
+/// Lends the part of a frame that lies at `place` as a frame of its own, laid out as `part` says. (A
+/// converter that is given the whole frame and a place in it overwrites all that lies left of that
+/// place, wherever the picture's format or matrix is not the frame's.)
+fn within(
+    buffer: &mut gst::BufferRef,
+    frame: &VideoInfo,
+    part: &VideoInfo,
+    place: PixelRect,
+    paint: impl FnOnce(&mut VideoFrameRef<&mut gst::BufferRef>),
+) {
+    let format = frame.format_info();
+    let offsets: Vec<usize> = (frame.offset().iter().zip(frame.stride()).enumerate())
+        .map(|(plane, (offset, stride))| {
+            let (column, line) = (
+                place.x >> format.w_sub()[plane],
+                place.y >> format.h_sub()[plane],
+            );
+            offset + line as usize * *stride as usize + column as usize
+        })
+        .collect();
+    let marked = VideoMeta::add_full(
+        buffer,
+        gst_video::VideoFrameFlags::empty(),
+        frame.format(),
+        part.width(),
+        part.height(),
+        &offsets,
+        frame.stride(),
+    );
+    if marked.is_err() {
+        return;
+    }
+    if let Ok(mut part) = VideoFrameRef::from_buffer_ref_writable(buffer, part) {
+        paint(&mut part);
+    }
+    // The frame is whole again for those who read it.
+    if let Some(mark) = buffer.meta_mut::<VideoMeta>() {
+        let _ = mark.remove();
+    }
 }
 
 /// Paints the whole frame in one colour, by ITU-R BT.709, limited range.
@@ -418,6 +461,36 @@ mod tests {
         let out = easel.paint(BLACK, &slots).unwrap();
         assert_eq!(luma(&easel, &out, 10, 10), 50);
         assert_eq!(luma(&easel, &out, 420, 220), 200);
+    }
+
+    #[test]
+    fn a_picture_of_any_format_leaves_alone_what_lies_beside_it() {
+        let mut easel = Easel::new(&info(VideoFormat::I420, 640, 360));
+        let left = halves(320, 180, 100, 100);
+        for format in [
+            VideoFormat::I42010le,
+            VideoFormat::Y42b,
+            VideoFormat::Yuy2,
+            VideoFormat::Bgrx,
+            VideoFormat::Nv12,
+        ] {
+            let info = info(format, 320, 180);
+            let right = Picture {
+                buffer: gst::Buffer::with_size(info.size()).unwrap(),
+                info,
+                captured: 0,
+                serial: next_serial(),
+            };
+            let slots = [
+                slot(0, 90, 320, 180, Fit::Contain, &left),
+                slot(320, 90, 320, 180, Fit::Contain, &right),
+            ];
+            let out = easel.paint(BLACK, &slots).unwrap();
+            for x in [2, 160, 318] {
+                assert_eq!(luma(&easel, &out, x, 180), 100, "{format:?} at {x}");
+            }
+            assert_eq!(luma(&easel, &out, 480, 80), 16, "{format:?} above");
+        }
     }
 
     #[test]
