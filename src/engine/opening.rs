@@ -80,7 +80,7 @@ impl Actor {
         let relay = Relay::start(
             venue.relay.listen,
             playable,
-            registry,
+            registry.clone(),
             timebase.clone(),
             notes.clone(),
         )?;
@@ -95,6 +95,7 @@ impl Actor {
             programme,
             monitors,
             relay,
+            doors: registry,
             relay_problem: Some("starting".to_owned()),
             choice,
             ledger,

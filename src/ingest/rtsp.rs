@@ -255,6 +255,7 @@ mod media {
                 if let (Some(kind), Some(stream), Some(pad)) =
                     (kind, media.stream(number as u32), parse.static_pad("sink"))
                 {
+                    inlet.count_packets(&pad, Some(kind));
                     sync.watch(&pad, &stream, kind, rate, inlet);
                 }
             }
