@@ -41,6 +41,9 @@ pub struct Inlet {
     sound_shift: AtomicI64,
     /// What is put right of the sender's timestamps before they go on the timeline.
     stamps: Mutex<Stamps>,
+    /// The last timestamp of picture and of sound as sent, in nanoseconds; `u64::MAX`: none yet. A
+    /// parser leaves out those that are the same as before.
+    last_stamps: [AtomicU64; 2],
     /// Which pictures lack something.
     pub damage: Arc<Damage>,
     /// Something of the picture that is just being put together has been lost.
@@ -72,6 +75,7 @@ impl Inlet {
             epoch: AtomicU64::new(0),
             sound_shift: AtomicI64::new(0),
             stamps: Mutex::default(),
+            last_stamps: [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)],
             damage: Arc::default(),
             lossy: AtomicBool::new(false),
             packets: AtomicU64::new(0),
@@ -83,6 +87,9 @@ impl Inlet {
     pub fn reset(&self) {
         *self.timeline.lock() = Timeline::default();
         self.stamps.lock().restart();
+        for last in &self.last_stamps {
+            last.store(u64::MAX, Ordering::Relaxed);
+        }
         self.damage.forget();
         self.lossy.store(false, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -100,12 +107,19 @@ impl Inlet {
         }
     }
 
-    /// Counts the RTP packets that pass the pad, in order by now, and those that are missing.
+    /// Counts the RTP packets that pass the pad, in order by now, and those that are missing among
+    /// them: those that a jitter buffer upstream tells of, and those whose numbers are left out.
     pub fn count_packets(self: &Arc<Self>, pad: &gst::Pad, media: Option<Media>) {
         let inlet = self.clone();
         let last = AtomicU32::new(u32::MAX);
-        let kind = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+        let kind = gst::PadProbeType::BUFFER
+            | gst::PadProbeType::BUFFER_LIST
+            | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(kind, move |_, info| {
+            let told = info.event().and_then(|event| event.structure());
+            if told.is_some_and(|event| event.has_name("GstRTPPacketLost")) {
+                inlet.note_loss(1, media);
+            }
             let list = info.buffer_list().into_iter().flat_map(|list| list.iter());
             let one = info.buffer().map(gst::Buffer::as_ref);
             for packet in one.into_iter().chain(list) {
@@ -120,14 +134,18 @@ impl Inlet {
                 inlet.packets.fetch_add(1, Ordering::Relaxed);
                 // A sender that starts anew begins anywhere.
                 if before != u32::MAX && (1..MISSING).contains(&missing) {
-                    inlet.lost.fetch_add(u64::from(missing), Ordering::Relaxed);
-                    if media == Some(Media::Video) {
-                        inlet.lossy.store(true, Ordering::Relaxed);
-                    }
+                    inlet.note_loss(u64::from(missing), media);
                 }
             }
             gst::PadProbeReturn::Ok
         });
+    }
+
+    fn note_loss(&self, packets: u64, media: Option<Media>) {
+        self.lost.fetch_add(packets, Ordering::Relaxed);
+        if media == Some(Media::Video) {
+            self.lossy.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Notes whether this picture, in the order of decoding, needs something that was lost.
@@ -288,16 +306,22 @@ impl Inlet {
         }
     }
 
+    fn last_stamp(&self, media: Media) -> Option<gst::ClockTime> {
+        let last = self.last_stamps[media as usize].load(Ordering::Relaxed);
+        (last != u64::MAX).then_some(gst::ClockTime::from_nseconds(last))
+    }
+
     fn take(&self, media: Media, sample: &gst::Sample) {
         let Some(mut buffer) = in_running_time(sample) else {
             return;
         };
         let now = self.timebase.now().nseconds();
         self.last.store(now, Ordering::Relaxed);
-        let Some(own) = buffer.dts_or_pts() else {
+        let Some(own) = buffer.dts_or_pts().or_else(|| self.last_stamp(media)) else {
             // A packet before the first timestamp: it has no place yet.
             return;
         };
+        self.last_stamps[media as usize].store(own.nseconds(), Ordering::Relaxed);
         let lack = match media {
             Media::Video => 0,
             Media::Audio => self.sound_shift.load(Ordering::Relaxed),
@@ -312,9 +336,7 @@ impl Inlet {
         let shift = |time| add(add(time, lack), offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();
-        let pts = pts
-            .or(dts)
-            .map_or(gst::ClockTime::from_nseconds(now), shift);
+        let pts = shift(pts.or(dts).unwrap_or(own));
         inner.set_pts(pts);
         inner.set_dts(dts.map_or(pts, shift));
         if media == Media::Video {

@@ -215,6 +215,9 @@ mod media {
             // timeline does the rest, for all streams of the sender together; corrections made
             // for each alone would put them out of step.
             rtpbin.set_property_from_str("buffer-mode", "none");
+            // The server's place for error correction numbers packets anew: what is missing has to
+            // be told.
+            rtpbin.set_property("do-lost", true);
             self.parent_setup_rtpbin(rtpbin)
         }
 

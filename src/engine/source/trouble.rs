@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// Of this many windows two with a trouble are a trouble that lasts; as many without end it.
 const WINDOWS: u32 = 3;
 /// Lost packets that can be seen or heard: this share, in thousandths, and this many in a window.
-const LOSS: (u64, u64) = (5, 3);
+const LOSS: (u64, u64) = (5, 2);
 
 /// What is wrong with what a source sends, or with the way it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_lasts_is_told_and_what_flutters_is_told_once() {
         assert_eq!(told(&[0, 30, 0, 0, 0, 0]), []);
-        assert_eq!(told(&[2, 2, 2, 2, 2]), [], "nobody sees that");
+        assert_eq!(told(&[1, 4, 1, 4, 1]), [], "nobody sees that");
         assert_eq!(told(&[0, 10, 10, 10, 0, 0, 0, 0]), [(2, true), (6, false)]);
         let fluttering = [10, 0, 10, 0, 0, 10, 0, 0, 10, 0, 0, 0];
         assert_eq!(told(&fluttering), [(2, true), (11, false)]);
