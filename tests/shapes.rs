@@ -683,7 +683,7 @@ fn timestamps_that_jump_stand_still_or_run_back() {
             }
         }),
         ("back and forth all the time", |packet, at| {
-            if at > TROUBLE && (at / 1.5) as u64 % 2 == 0 {
+            if at > TROUBLE && ((at / 1.5) as u64).is_multiple_of(2) {
                 packet.move_by(100.0);
             }
         }),
@@ -707,8 +707,8 @@ fn timestamps_that_jump_stand_still_or_run_back() {
         let status = engine.wait_status(seconds(15), "the faults", |status| {
             has_fault(status, 4, "timestamps") && has_fault(status, 5, "timestamps")
         });
-        for n in 0..4 {
-            assert!(!has_fault(&status, n, "timestamps"), "{}", rows[n].0);
+        for (n, (name, _)) in rows.iter().enumerate().take(4) {
+            assert!(!has_fault(&status, n, "timestamps"), "{name}");
         }
         std::thread::sleep(seconds(3));
         let status = engine.status();
@@ -912,7 +912,7 @@ fn travel(roads: &[Road], netem: bool) -> Option<String> {
     let seen = recording.late_picture();
     for (n, (trouble, _, least)) in roads.iter().enumerate() {
         let rate = (after[n] - before[n]) as f64 / passed;
-        println!("{trouble}: {rate:.1} pictures/s");
+        eprintln!("{trouble}: {rate:.1} pictures/s");
         // Figures are a second old.
         assert!(rate > 30.0 * least - 4.0, "{trouble}: {rate:.1} pictures/s");
         if let Some(flaw) = plain_flaw(n, &seen, &heard) {
@@ -979,7 +979,7 @@ fn datagrams_that_are_lost_out_of_order_and_late() {
 #[test]
 fn the_same_on_links_of_the_kernel() {
     match link::why_not() {
-        Some(reason) => println!("skipped: {reason}"),
+        Some(reason) => eprintln!("skipped: {reason}"),
         None => undisturbed(|| travel(&ROADS, true)),
     }
 }

@@ -308,7 +308,7 @@ impl Inlet {
 
     fn last_stamp(&self, media: Media) -> Option<gst::ClockTime> {
         let last = self.last_stamps[media as usize].load(Ordering::Relaxed);
-        (last != u64::MAX).then_some(gst::ClockTime::from_nseconds(last))
+        (last != u64::MAX).then(|| gst::ClockTime::from_nseconds(last))
     }
 
     fn take(&self, media: Media, sample: &gst::Sample) {

@@ -126,7 +126,7 @@ fn carry(mut near: TcpStream, mut far: &TcpStream, tamper: Tamper) -> std::io::R
             *packet.first = packet.stamp();
         }
         tamper(&mut packet, at);
-        far.write_all(&[b'$'])?;
+        far.write_all(b"$")?;
         far.write_all(&head)?;
         far.write_all(&bytes)?;
     }
