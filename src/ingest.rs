@@ -21,6 +21,12 @@ use crate::secret::Secret;
 /// A publisher that has been silent for so long gives way to the next.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// A publisher that has its place, but has never sent anything, is sent away after this.
+const MUTE: Duration = Duration::from_secs(10);
+/// One that did send and fell silent is given longer: its cable may be plugged in again, and what it
+/// sends then is on air at once. Its place is free for others all the while.
+const GONE: Duration = Duration::from_secs(120);
+
 /// Every place that may be pushed to, and who has it. Shared by all front doors.
 #[derive(Debug)]
 pub struct Registry {
@@ -145,6 +151,30 @@ impl Registry {
         })
     }
 
+    /// Sends away publishers that hold their place and say nothing. Called by the engine thread now
+    /// and then.
+    pub fn evict_silent(&self) {
+        let now = Instant::now();
+        let mut evicted = Vec::new();
+        for (id, place) in self.places.lock().iter_mut() {
+            let inlet = &place.inlet;
+            let is_lost = |publisher: &mut Publisher| {
+                let age = now.duration_since(publisher.since);
+                age > GONE && inlet.is_silent(GONE) || age > MUTE && inlet.is_silent(age)
+            };
+            evicted.extend(
+                place
+                    .publisher
+                    .take_if(is_lost)
+                    .map(|who| (id.clone(), who)),
+            );
+        }
+        for (id, publisher) in evicted {
+            (publisher.evict)();
+            self.note(&id, PublisherNote::Evicted(publisher.session));
+        }
+    }
+
     fn note(&self, id: &SourceId, note: PublisherNote) {
         self.notes.send(Note::Publisher(id.clone(), note));
     }
@@ -253,6 +283,31 @@ mod tests {
         assert!(matches!(
             heard(&notes)[..3],
             [PublisherNote::Arrived(a), PublisherNote::Left(b), PublisherNote::Arrived(c)] if a == b && b != c
+        ));
+    }
+
+    #[test]
+    fn who_never_says_anything_is_sent_away() {
+        let (registry, id, notes) = registry();
+        let evicted = Arc::new(AtomicU64::new(0));
+        let count = evicted.clone();
+        let mute = registry.claim(&id, move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        registry.evict_silent();
+        assert_eq!(evicted.load(Ordering::Relaxed), 0, "it has only begun");
+        let long_ago = Instant::now().checked_sub(MUTE * 2).unwrap();
+        let mut places = registry.places.lock();
+        let publisher = &mut places.get_mut(&id).unwrap().publisher;
+        publisher.as_mut().unwrap().since = long_ago;
+        drop(places);
+        registry.evict_silent();
+        registry.evict_silent();
+        assert_eq!(evicted.load(Ordering::Relaxed), 1);
+        drop(mute);
+        assert!(matches!(
+            heard(&notes)[..],
+            [PublisherNote::Arrived(a), PublisherNote::Evicted(b)] if a == b
         ));
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use crate::ingest::Registry;
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
 use crate::model::{
@@ -46,6 +47,7 @@ pub(super) struct Actor {
     pub(super) programme: Programme,
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,
+    pub(super) doors: Arc<Registry>,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
@@ -211,7 +213,13 @@ impl Actor {
         };
         match note {
             PublisherNote::Arrived(session) => source.on_publisher(session, now),
-            PublisherNote::Left(session) => source.on_publisher_left(session, now),
+            PublisherNote::Left(session) => {
+                source.on_publisher_left(session, Phrase::new("the sender has stopped"), now);
+            }
+            PublisherNote::Evicted(session) => {
+                let reason = Phrase::new("it was connected, but sent nothing");
+                source.on_publisher_left(session, reason, now);
+            }
             PublisherNote::Refused(reason) => {
                 tracing::warn!(
                     "{}: a publisher was turned away: {reason}",

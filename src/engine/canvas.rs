@@ -378,6 +378,36 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_of_any_format_leaves_alone_what_lies_beside_it() {
+        let mut easel = Easel::new(&info(VideoFormat::I420, 640, 360));
+        let left = halves(320, 180, 100, 100);
+        for format in [
+            VideoFormat::I42010le,
+            VideoFormat::Y42b,
+            VideoFormat::Yuy2,
+            VideoFormat::Bgrx,
+            VideoFormat::Nv12,
+        ] {
+            let info = info(format, 320, 180);
+            let right = Picture {
+                buffer: gst::Buffer::with_size(info.size()).unwrap(),
+                info,
+                captured: 0,
+                serial: next_serial(),
+            };
+            let slots = [
+                slot(0, 90, 320, 180, Fit::Contain, &left),
+                slot(320, 90, 320, 180, Fit::Contain, &right),
+            ];
+            let out = easel.paint(BLACK, &slots).unwrap();
+            for x in [2, 160, 318] {
+                assert_eq!(luma(&easel, &out, x, 180), 100, "{format:?} at {x}");
+            }
+            assert_eq!(luma(&easel, &out, 480, 80), 16, "{format:?} above");
+        }
+    }
+
+    #[test]
     fn contain_letterboxes_cover_crops_stretch_distorts() {
         let mut easel = Easel::new(&info(VideoFormat::I420, 640, 360));
         let wide = halves(400, 100, 80, 220);

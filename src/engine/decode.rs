@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use gst::prelude::*;
+use gst_video::VideoOrientationMethod;
 
+use super::damage::Damage;
 use super::feed::{Feed, Media, Subscription};
 use super::fragment::{Fragment, FragmentError};
 use super::pictures::{Picture, Pictures, layout_of, next_serial, same_pixels};
@@ -18,21 +20,38 @@ const QUEUE: gst::ClockTime = gst::ClockTime::from_mseconds(1500);
 /// A decoder at work. Dropped, it leaves the feed, then closes.
 #[derive(Debug)]
 pub struct Decoder {
-    _subscription: Subscription,
+    subscription: Subscription,
     _pipe: Pipe,
+    turn: VideoOrientationMethod,
 }
 
 impl Decoder {
-    /// Decodes pictures.
+    /// Decodes pictures, and turns them upright as the sender says by now; those that `damage` hides
+    /// are not shown.
     pub fn video(
         feed: &Arc<Feed>,
+        damage: &Arc<Damage>,
         pictures: &Arc<Pictures>,
         timebase: &Timebase,
         reporter: Reporter,
     ) -> Result<Self, FragmentError> {
-        let fragment = Fragment::pipeline("decode-video")?;
-        show(&fragment.element("out")?, pictures.clone());
-        Self::start(fragment, feed, timebase, reporter)
+        let turn = feed.turn();
+        let fragment = if turn == VideoOrientationMethod::Identity {
+            Fragment::pipeline("decode-video")?
+        } else {
+            let fragment = Fragment::pipeline("decode-video-turned")?;
+            let flip: gst::Element = fragment.element("turn")?;
+            flip.set_property("video-direction", turn);
+            fragment
+        };
+        let (pictures, damage, known) = (pictures.clone(), damage.clone(), feed.clone());
+        on_picture(&fragment.element("out")?, move |picture| {
+            // A decoder that turns as it should is on its way.
+            if !damage.hides(picture.captured) && known.turn() == turn {
+                pictures.push(picture);
+            }
+        });
+        Self::start(fragment, feed, turn, timebase, reporter)
     }
 
     /// Decodes sound.
@@ -44,23 +63,36 @@ impl Decoder {
     ) -> Result<Self, FragmentError> {
         let fragment = Fragment::pipeline("decode-audio")?;
         hear(&fragment.element("out")?, samples.clone());
-        Self::start(fragment, feed, timebase, reporter)
+        let turn = VideoOrientationMethod::Identity;
+        Self::start(fragment, feed, turn, timebase, reporter)
+    }
+
+    /// How it turns pictures.
+    pub fn turn(&self) -> VideoOrientationMethod {
+        self.turn
+    }
+
+    /// How often it was too slow for what came.
+    pub fn overflows(&self) -> u64 {
+        self.subscription.overflows()
     }
 
     fn start(
         fragment: Fragment,
         feed: &Arc<Feed>,
+        turn: VideoOrientationMethod,
         timebase: &Timebase,
         reporter: Reporter,
     ) -> Result<Self, FragmentError> {
         let source: gst_app::AppSrc = fragment.element("in")?;
         let pipe = fragment.into_pipe(timebase, reporter);
-        let subscription = feed.subscribe(source, QUEUE, None);
+        let subscription = feed.subscribe_to_all(source, QUEUE);
         // A refusal has been reported; the owner builds anew.
         let _ = pipe.play();
         Ok(Self {
-            _subscription: subscription,
+            subscription,
             _pipe: pipe,
+            turn,
         })
     }
 }
@@ -170,13 +202,24 @@ pub fn describe(media: Media, caps: &gst::CapsRef) -> String {
         "audio/x-opus" => "Opus",
         "audio/x-mulaw" => "G.711 mu-law",
         "audio/x-alaw" => "G.711 A-law",
-        "audio/mpeg" => match structure.get::<i32>("mpegversion") {
-            Ok(1) => "MP3",
+        "video/mpeg" => match structure.get::<i32>("mpegversion") {
+            Ok(1) => "MPEG-1",
+            Ok(2) => "MPEG-2",
+            _ => "MPEG-4",
+        },
+        "audio/mpeg" => match (structure.get::<i32>("mpegversion"), structure.get("layer")) {
+            (Ok(1), Ok(1)) => "MP1",
+            (Ok(1), Ok(2)) => "MP2",
+            (Ok(1), _) => "MP3",
             _ => "AAC",
         },
         other => other.split_once('/').map_or(other, |(_, short)| short),
     };
-    let mut words = vec![codec.to_owned()];
+    // What GStreamer has no standard name for, it calls x-something.
+    let codec = codec
+        .strip_prefix("x-")
+        .map_or_else(|| codec.to_owned(), str::to_uppercase);
+    let mut words = vec![codec];
     match media {
         Media::Video => {
             let size = (

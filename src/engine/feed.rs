@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use gst_video::VideoOrientationMethod;
 use parking_lot::Mutex;
 
 /// More of the past is never kept.
@@ -46,6 +47,8 @@ struct FeedState {
     /// From the last keyframe on; empty where nothing is kept.
     history: VecDeque<gst::Buffer>,
     history_bytes: usize,
+    /// How the pictures have to be turned to be seen upright.
+    turn: Option<VideoOrientationMethod>,
 }
 
 /// Opens when the first keyframe passes, so that sound does not start before the picture.
@@ -57,9 +60,12 @@ struct Consumer {
     /// Longest queue before frames are dropped.
     limit: gst::ClockTime,
     gate: Option<Gate>,
+    takes_all: bool,
     /// A keyframe must come first.
     waiting: AtomicBool,
     lost: AtomicU64,
+    /// How often its queue was full.
+    overflows: AtomicU64,
 }
 
 /// A consumer's place at the feed; dropped, it leaves.
@@ -106,6 +112,16 @@ impl Feed {
         self.state.lock().caps.as_ref().map(|(_, since)| *since)
     }
 
+    /// How its pictures have to be turned to be seen upright.
+    pub fn turn(&self) -> VideoOrientationMethod {
+        (self.state.lock().turn).unwrap_or(VideoOrientationMethod::Identity)
+    }
+
+    /// The sender says how its pictures have to be turned.
+    pub fn set_turn(&self, turn: VideoOrientationMethod) {
+        self.state.lock().turn = Some(turn);
+    }
+
     /// Buffers pushed since the start.
     pub fn pushed(&self) -> u64 {
         self.pushed.load(Ordering::Relaxed)
@@ -123,11 +139,11 @@ impl Feed {
             return;
         }
         state.forget();
-        if let Some(caps) = &caps {
-            for consumer in &state.consumers {
-                consumer.appsrc.set_caps(Some(caps));
-                consumer.restart(self.media);
-            }
+        match &caps {
+            Some(caps) => state
+                .consumers
+                .retain(|consumer| consumer.goes_on(caps, self.media)),
+            None => state.turn = None,
         }
         state.caps = caps.map(|caps| (caps, Instant::now()));
     }
@@ -145,13 +161,33 @@ impl Feed {
         self.pushed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds a consumer. It gets buffers from a keyframe on: the last one where that is kept, else
+    /// Adds a consumer that was built for what flows now, and ends when that becomes something else.
+    /// It gets buffers from a keyframe on: the last one where that is kept, else
     /// the next. Where `gate` is given, video opens it then and audio waits for that.
     pub fn subscribe(
         self: &Arc<Self>,
         appsrc: gst_app::AppSrc,
         limit: gst::ClockTime,
         gate: Option<Gate>,
+    ) -> Subscription {
+        self.join(appsrc, limit, gate, false)
+    }
+
+    /// The same for a consumer that takes whatever flows.
+    pub fn subscribe_to_all(
+        self: &Arc<Self>,
+        appsrc: gst_app::AppSrc,
+        limit: gst::ClockTime,
+    ) -> Subscription {
+        self.join(appsrc, limit, None, true)
+    }
+
+    fn join(
+        self: &Arc<Self>,
+        appsrc: gst_app::AppSrc,
+        limit: gst::ClockTime,
+        gate: Option<Gate>,
+        takes_all: bool,
     ) -> Subscription {
         // Our own bound is the queue's bound: appsrc must neither block nor drop.
         appsrc.set_max_bytes(0);
@@ -162,8 +198,10 @@ impl Feed {
             appsrc,
             limit,
             gate,
+            takes_all,
             waiting: AtomicBool::new(self.media == Media::Video),
             lost: AtomicU64::new(0),
+            overflows: AtomicU64::new(0),
         });
         {
             let mut state = self.state.lock();
@@ -218,11 +256,32 @@ fn is_keyframe(buffer: &gst::Buffer) -> bool {
     !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
 }
 
+/// Whether what was told of a stream at its start still holds: its codec, and of sound its rate and
+/// channels, which no packet repeats.
+fn is_akin(old: &gst::Caps, new: &gst::Caps, media: Media) -> bool {
+    let (Some(old), Some(new)) = (old.structure(0), new.structure(0)) else {
+        return false;
+    };
+    let same = |field| old.get::<i32>(field).ok() == new.get::<i32>(field).ok();
+    old.name() == new.name()
+        && (media == Media::Video || ["rate", "channels", "mpegversion"].into_iter().all(same))
+}
+
 impl Consumer {
-    fn restart(&self, media: Media) {
+    /// Tells the consumer what flows from now on. `false`: it cannot go on with that, and has ended;
+    /// a player that asks again gets the new stream.
+    fn goes_on(&self, caps: &gst::Caps, media: Media) -> bool {
+        let known = self.appsrc.caps();
+        if !self.takes_all && known.is_some_and(|known| !is_akin(&known, caps, media)) {
+            // Refused only by a pipeline that is being taken down.
+            let _ = self.appsrc.end_of_stream();
+            return false;
+        }
+        self.appsrc.set_caps(Some(caps));
         if media == Media::Video {
             self.waiting.store(true, Ordering::Relaxed);
         }
+        true
     }
 
     fn offer(&self, media: Media, buffer: &gst::Buffer) {
@@ -234,6 +293,7 @@ impl Consumer {
                 }
                 if self.is_full() {
                     self.waiting.store(true, Ordering::Relaxed);
+                    self.overflows.fetch_add(1, Ordering::Relaxed);
                     self.lost.fetch_add(1, Ordering::Relaxed);
                     return;
                 }
@@ -267,6 +327,11 @@ impl Subscription {
     /// Frames that this consumer did not get since it subscribed.
     pub fn lost(&self) -> u64 {
         self.consumer.lost.load(Ordering::Relaxed)
+    }
+
+    /// How often this consumer was so slow that it lost pictures up to the next keyframe.
+    pub fn overflows(&self) -> u64 {
+        self.consumer.overflows.load(Ordering::Relaxed)
     }
 }
 

@@ -21,6 +21,7 @@ macro_rules! fragments {
 pub const FRAGMENTS: &[(&str, &str)] = fragments![
     "decode-audio",
     "decode-video",
+    "decode-video-turned",
     "encode-audio",
     "encode-nvenc",
     "encode-qsv",

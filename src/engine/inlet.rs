@@ -5,16 +5,24 @@
 //! of publishers come and go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gst::prelude::*;
+use gst_video::VideoOrientationMethod;
 use parking_lot::Mutex;
 
+use super::damage::Damage;
 use super::encoder::in_running_time;
 use super::feed::{Feed, Media};
+use super::stamps::Stamps;
 use super::timebase::Timebase;
 use super::timeline::Timeline;
+
+/// So many packets at once are not lost: the sender counts anew.
+const MISSING: u16 = 1000;
+/// Sound is never moved further to fit the picture, in nanoseconds.
+const MAX_SHIFT: i64 = 10_000_000_000;
 
 /// One source's encoded side.
 #[derive(Debug)]
@@ -31,6 +39,28 @@ pub struct Inlet {
     epoch: AtomicU64,
     /// What the sound's timestamps lack to fit the picture's, in nanoseconds.
     sound_shift: AtomicI64,
+    /// What is put right of the sender's timestamps before they go on the timeline.
+    stamps: Mutex<Stamps>,
+    /// The last timestamp of picture and of sound as sent, in nanoseconds; `u64::MAX`: none yet. A
+    /// parser leaves out those that are the same as before.
+    last_stamps: [AtomicU64; 2],
+    /// Which pictures lack something.
+    pub damage: Arc<Damage>,
+    /// Something of the picture that is just being put together has been lost.
+    lossy: AtomicBool,
+    packets: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// What is known of a source's way here, counted since the engine's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Way {
+    /// RTP packets that came.
+    pub packets: u64,
+    /// Those that did not.
+    pub lost: u64,
+    /// Timestamps that had to be put right.
+    pub corrections: u64,
 }
 
 impl Inlet {
@@ -44,20 +74,96 @@ impl Inlet {
             last: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             sound_shift: AtomicI64::new(0),
+            stamps: Mutex::default(),
+            last_stamps: [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)],
+            damage: Arc::default(),
+            lossy: AtomicBool::new(false),
+            packets: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         })
     }
 
     /// A session begins or ends: timestamps start anew, nothing is known of what flows.
     pub fn reset(&self) {
         *self.timeline.lock() = Timeline::default();
+        self.stamps.lock().restart();
+        for last in &self.last_stamps {
+            last.store(u64::MAX, Ordering::Relaxed);
+        }
+        self.damage.forget();
+        self.lossy.store(false, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.sound_shift.store(0, Ordering::Relaxed);
         self.video.set_caps(None);
         self.audio.set_caps(None);
     }
 
+    /// What is known of the way here.
+    pub fn way(&self) -> Way {
+        Way {
+            packets: self.packets.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            corrections: self.stamps.lock().corrections(),
+        }
+    }
+
+    /// Counts the RTP packets that pass the pad, in order by now, and those that are missing among
+    /// them: those that a jitter buffer upstream tells of, and those whose numbers are left out.
+    pub fn count_packets(self: &Arc<Self>, pad: &gst::Pad, media: Option<Media>) {
+        let inlet = self.clone();
+        let last = AtomicU32::new(u32::MAX);
+        let kind = gst::PadProbeType::BUFFER
+            | gst::PadProbeType::BUFFER_LIST
+            | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(kind, move |_, info| {
+            let told = info.event().and_then(|event| event.structure());
+            if told.is_some_and(|event| event.has_name("GstRTPPacketLost")) {
+                inlet.note_loss(1, media);
+            }
+            let list = info.buffer_list().into_iter().flat_map(|list| list.iter());
+            let one = info.buffer().map(gst::Buffer::as_ref);
+            for packet in one.into_iter().chain(list) {
+                // RFC 3550, 5.1: the sequence number is the second half of the first word.
+                let mut header = [0u8; 4];
+                if packet.copy_to_slice(0, &mut header).is_err() {
+                    continue;
+                }
+                let number = u16::from_be_bytes([header[2], header[3]]);
+                let before = last.swap(u32::from(number), Ordering::Relaxed);
+                let missing = number.wrapping_sub(before as u16).wrapping_sub(1);
+                inlet.packets.fetch_add(1, Ordering::Relaxed);
+                // A sender that starts anew begins anywhere.
+                if before != u32::MAX && (1..MISSING).contains(&missing) {
+                    inlet.note_loss(u64::from(missing), media);
+                }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn note_loss(&self, packets: u64, media: Option<Media>) {
+        self.lost.fetch_add(packets, Ordering::Relaxed);
+        if media == Some(Media::Video) {
+            self.lossy.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes whether this picture, in the order of decoding, needs something that was lost.
+    fn note_damage(&self, buffer: &gst::BufferRef, captured: gst::ClockTime) {
+        let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        if self.lossy.swap(false, Ordering::Relaxed) {
+            self.damage.begin(captured.nseconds());
+        } else if keyframe {
+            self.damage.end(captured.nseconds());
+        }
+    }
+
     /// Moves the sound's timestamps by so many nanoseconds from now on, to fit the picture's.
     pub fn shift_sound(&self, nanoseconds: i64) {
+        if nanoseconds.abs() > MAX_SHIFT {
+            // A sender whose reports and timestamps do not belong together.
+            return;
+        }
         let before = self.sound_shift.load(Ordering::Relaxed);
         // Reports are exact to a millisecond or so.
         if (nanoseconds - before).abs() > 3_000_000 {
@@ -116,6 +222,10 @@ impl Inlet {
         if name.starts_with("application/x-rtp") && !unpacked {
             let parse = gst::ElementFactory::make("parsebin").build()?;
             self.follow_unpacked(&parse, paced, true);
+            let of = caps
+                .structure(0)
+                .and_then(|rtp| rtp.get::<&str>("media").ok());
+            self.count_packets(pad, of.and_then(media_of));
             chain.push(parse);
         } else if let Some(media) = media_of(name) {
             let sink = gst_app::AppSink::builder().wait_on_eos(false).build();
@@ -126,6 +236,9 @@ impl Inlet {
                 sink.set_caps(Some(&caps));
             }
             self.listen(media, &sink);
+            if media == Media::Video {
+                self.learn_turn(&sink);
+            }
             chain.push(sink.upcast());
         } else {
             // Subtitles, events, data: taken and forgotten.
@@ -169,11 +282,33 @@ impl Inlet {
         );
     }
 
+    /// Notes how pictures have to be turned, where the stream says so.
+    fn learn_turn(self: &Arc<Self>, sink: &gst_app::AppSink) {
+        let Some(pad) = sink.static_pad("sink") else {
+            return;
+        };
+        let inlet = self.clone();
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(event) = info.event()
+                && let gst::EventView::Tag(tag) = event.view()
+                && let Some(turn) = VideoOrientationMethod::from_tag(tag.tag())
+            {
+                inlet.video.set_turn(turn);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
     fn feed(&self, media: Media) -> &Arc<Feed> {
         match media {
             Media::Video => &self.video,
             Media::Audio => &self.audio,
         }
+    }
+
+    fn last_stamp(&self, media: Media) -> Option<gst::ClockTime> {
+        let last = self.last_stamps[media as usize].load(Ordering::Relaxed);
+        (last != u64::MAX).then(|| gst::ClockTime::from_nseconds(last))
     }
 
     fn take(&self, media: Media, sample: &gst::Sample) {
@@ -182,10 +317,11 @@ impl Inlet {
         };
         let now = self.timebase.now().nseconds();
         self.last.store(now, Ordering::Relaxed);
-        let Some(own) = buffer.dts_or_pts() else {
+        let Some(own) = buffer.dts_or_pts().or_else(|| self.last_stamp(media)) else {
             // A packet before the first timestamp: it has no place yet.
             return;
         };
+        self.last_stamps[media as usize].store(own.nseconds(), Ordering::Relaxed);
         let lack = match media {
             Media::Video => 0,
             Media::Audio => self.sound_shift.load(Ordering::Relaxed),
@@ -194,16 +330,18 @@ impl Inlet {
             let moved = (time.nseconds() as i64).saturating_add(more);
             gst::ClockTime::from_nseconds(moved.max(0) as u64)
         };
+        let lack = lack + self.stamps.lock().correct(media, own.nseconds(), now);
         let sent = add(own, lack).nseconds();
         let offset = self.timeline.lock().place(media, sent, now);
         let shift = |time| add(add(time, lack), offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();
-        let pts = pts
-            .or(dts)
-            .map_or(gst::ClockTime::from_nseconds(now), shift);
+        let pts = shift(pts.or(dts).unwrap_or(own));
         inner.set_pts(pts);
         inner.set_dts(dts.map_or(pts, shift));
+        if media == Media::Video {
+            self.note_damage(inner, pts);
+        }
         self.feed(media).push(&buffer);
     }
 }
@@ -223,11 +361,14 @@ fn whole_pictures(caps_name: &str) -> Option<(&'static str, gst::Caps)> {
     Some((parser, caps))
 }
 
-/// Video or audio, by the name of the caps.
+/// Video or audio, by the name of the caps, or by its first half as an SDP has it.
 pub fn media_of(caps_name: &str) -> Option<Media> {
-    if caps_name.starts_with("video/") || caps_name.starts_with("image/") {
+    let kind = caps_name
+        .split_once('/')
+        .map_or(caps_name, |(kind, _)| kind);
+    if kind == "video" || kind == "image" {
         Some(Media::Video)
-    } else if caps_name.starts_with("audio/") {
+    } else if kind == "audio" {
         Some(Media::Audio)
     } else {
         None

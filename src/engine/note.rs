@@ -81,6 +81,8 @@ pub enum PublisherNote {
     Arrived(u64),
     /// The publisher of that session has left it.
     Left(u64),
+    /// The publisher of that session was sent away: it said nothing.
+    Evicted(u64),
     /// Somebody was turned away, for this reason.
     Refused(String),
 }

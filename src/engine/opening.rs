@@ -85,7 +85,7 @@ impl Actor {
         let relay = Relay::start(
             venue.relay.listen,
             playable,
-            registry,
+            registry.clone(),
             timebase.clone(),
             notes.clone(),
         )?;
@@ -102,6 +102,7 @@ impl Actor {
             programme,
             monitors,
             relay,
+            doors: registry,
             relay_problem: Some("starting".to_owned()),
             overload: Overload::new(choice.codec),
             choice,

@@ -2,6 +2,7 @@
 //! for ever with pauses. Owned by the engine thread; [`Source::poll`] is its clock.
 
 mod intake;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ use super::programme::HOLD;
 use super::samples::Samples;
 use super::timebase::Timebase;
 use super::wording::foreign;
+
+pub use trouble::Change;
+use trouble::Watch;
 
 /// A connection that gives nothing for so long is built anew.
 const GIVE_UP: Duration = Duration::from_secs(4);
@@ -150,6 +154,9 @@ pub struct Source {
     last_picture: Option<Instant>,
     lacked_picture: bool,
     connects: u64,
+    watch: Watch,
+    /// Of decoders that are no more.
+    overflows: u64,
 }
 
 impl Source {
@@ -186,6 +193,8 @@ impl Source {
             last_picture: None,
             lacked_picture: false,
             connects: 0,
+            watch: Watch::default(),
+            overflows: 0,
         }
     }
 
@@ -233,6 +242,13 @@ impl Source {
         let lacks = self.lacks_picture(now);
         let before = std::mem::replace(&mut self.lacked_picture, lacks);
         (before != lacks).then_some(lacks)
+    }
+
+    /// Troubles that have begun to last, or are over, since the last call.
+    pub fn take_troubles(&mut self, now: Instant) -> Vec<trouble::Change> {
+        let overflows = self.overflows + self.video.as_ref().map_or(0, Decoder::overflows);
+        let way = self.inlet.way();
+        self.watch.look(now, trouble::Figures { way, overflows })
     }
 
     /// Whether it arrives encoded, and can be played on as it is.
@@ -291,11 +307,14 @@ impl Source {
         self.decoders_due = None;
         let video = self.reporter(|note| SourceNote::Decoder(Media::Video, note));
         let audio = self.reporter(|note| SourceNote::Decoder(Media::Audio, note));
-        self.video = None;
+        let old = self.video.take();
+        self.overflows += old.as_ref().map_or(0, Decoder::overflows);
+        drop(old);
         self.audio = None;
-        let made = Decoder::video(&self.inlet.video, &self.pictures, &self.timebase, video)
+        let (inlet, timebase) = (&self.inlet, &self.timebase);
+        let made = Decoder::video(&inlet.video, &inlet.damage, &self.pictures, timebase, video)
             .map(|decoder| self.video = Some(decoder))
-            .and_then(|()| Decoder::audio(&self.inlet.audio, &self.samples, &self.timebase, audio))
+            .and_then(|()| Decoder::audio(&inlet.audio, &self.samples, timebase, audio))
             .map(|decoder| self.audio = Some(decoder));
         if let Err(error) = made {
             tracing::error!("source {}: {error}", self.config.id);
@@ -316,8 +335,8 @@ impl Source {
         self.state = SourceState::Connecting { since: now };
     }
 
-    /// The publisher has left; nothing changes where another one has its place already.
-    pub fn on_publisher_left(&mut self, session: u64, now: Instant) {
+    /// The publisher has left, or had to, for this reason; nothing changes where another one has its place already.
+    pub fn on_publisher_left(&mut self, session: u64, reason: Phrase, now: Instant) {
         if self.publisher != Some(session) {
             return;
         }
@@ -326,9 +345,7 @@ impl Source {
         self.decoder_attempt = 0;
         self.run += 1;
         self.inlet.reset();
-        self.state = SourceState::Idle {
-            reason: Phrase::new("the sender has stopped"),
-        };
+        self.state = SourceState::Idle { reason };
         self.renew_decoders(now);
     }
 
@@ -445,7 +462,9 @@ impl Source {
         {
             self.picture_at = None;
         }
-        if self.decoders_due.is_some_and(|due| now >= due) {
+        let turned =
+            (self.video.as_ref()).is_some_and(|video| video.turn() != self.inlet.video.turn());
+        if turned || self.decoders_due.is_some_and(|due| now >= due) {
             self.renew_decoders(now);
         }
         match self.state.clone() {
@@ -566,7 +585,8 @@ mod tests {
         // Sound alone may return first.
         assert!(script.goes(1000, false, true).is_empty());
         assert_eq!(script.goes(2000, false, true), [true]);
-        script.source.on_publisher_left(1, script.now);
+        let reason = Phrase::new("the sender has stopped");
+        script.source.on_publisher_left(1, reason, script.now);
         assert_eq!(script.goes(200, false, false), [false]);
         // The next session never had a picture: nothing is missing.
         script.source.on_publisher(2, script.now);

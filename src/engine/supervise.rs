@@ -19,7 +19,7 @@ use super::output::{Output, OutputState};
 use super::overload::Overload;
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
-use super::source::SourceState;
+use super::source::{Change, SourceState};
 
 /// How often figures are refreshed, for people.
 const FIGURES: Duration = Duration::from_secs(1);
@@ -153,6 +153,7 @@ impl Actor {
         }
         self.look_after_slate(now);
         if self.figures.is_due(now, FIGURES) {
+            self.doors.evict_silent();
             let (sources, outputs) = (&self.sources, &self.outputs);
             self.figures
                 .refresh(now, sources, outputs, &self.programme, &self.relay);
@@ -217,6 +218,16 @@ impl Actor {
 
     /// Raises and clears the fault of a source whose state changes.
     fn judge_source(&mut self, index: usize, now: Instant) {
+        for change in self.sources[index].take_troubles(now) {
+            let scope = Scope::Source(self.sources[index].id().clone());
+            match change {
+                Change::Raised(trouble, figure) => {
+                    let said = trouble.said(&self.sources[index].config.label, &figure);
+                    self.raise(scope, trouble.code(), Severity::Warning, said, "");
+                }
+                Change::Cleared(trouble) => self.clear(&scope, trouble.code()),
+            }
+        }
         if self.sources[index].take_cure(now) {
             let scope = Scope::Source(self.sources[index].id().clone());
             self.clear(&scope, "decoder");
