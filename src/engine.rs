@@ -7,7 +7,10 @@ mod actor;
 mod airtime;
 mod blend;
 mod canvas;
+#[cfg(test)]
+mod chance;
 mod decode;
+mod drift;
 mod encoder;
 pub(crate) mod feed;
 pub(crate) mod fragment;
@@ -23,6 +26,7 @@ mod pictures;
 mod pipeline;
 mod programme;
 mod report;
+mod resample;
 mod samples;
 mod slate;
 mod source;

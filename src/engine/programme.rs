@@ -34,7 +34,7 @@ use super::window::Window;
 pub const HOLD: Duration = Duration::from_millis(700);
 /// How much later than its own time a block of sound is mixed: jitter of the sources' sound that
 /// nobody hears.
-const SOUND_MARGIN: u64 = 40_000_000;
+pub const SOUND_MARGIN: u64 = 40_000_000;
 /// Raw frames that may wait for the encoder; one more is dropped.
 const ENCODER_QUEUE: u64 = 6;
 /// Blocks of sound that may wait for the encoder, a second's worth.
