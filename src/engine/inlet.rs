@@ -58,12 +58,8 @@ impl Inlet {
 
     /// Moves the sound's timestamps by so many nanoseconds from now on, to fit the picture's.
     pub fn shift_sound(&self, nanoseconds: i64) {
-        let before = self.sound_shift.load(Ordering::Relaxed);
-        // Reports are exact to a millisecond or so.
-        if (nanoseconds - before).abs() > 3_000_000 {
-            tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
-            self.sound_shift.store(nanoseconds, Ordering::Relaxed);
-        }
+        tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
+        self.sound_shift.store(nanoseconds, Ordering::Relaxed);
     }
 
     /// Whether nothing has arrived for so long.
@@ -194,8 +190,9 @@ impl Inlet {
             let moved = (time.nseconds() as i64).saturating_add(more);
             gst::ClockTime::from_nseconds(moved.max(0) as u64)
         };
-        let sent = add(own, lack).nseconds();
-        let offset = self.timeline.lock().place(media, sent, now);
+        let sent = |time| add(time, lack).nseconds();
+        let seen = sent(buffer.pts().unwrap_or(own));
+        let offset = self.timeline.lock().place(media, seen, sent(own), now);
         let shift = |time| add(add(time, lack), offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();

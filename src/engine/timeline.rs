@@ -49,6 +49,9 @@ const LITTLE: i64 = 15_000_000;
 const LONGER: u64 = 200_000_000;
 /// Pictures that are looked at in a bin.
 const PICTURES: usize = 60;
+/// Frames over which the least lead of decoding is looked for, twice: more than a group of pictures
+/// that come out of order.
+const LEADS: u32 = 60;
 /// A sound track that lags its picture by more than this is not waited for.
 const MAX_LAG: i64 = 1_000_000_000;
 /// The offset glides to its target in so many seconds...
@@ -89,6 +92,31 @@ struct Track {
     /// Shortest way during the burst.
     shortest: Option<i64>,
     drift: Drift,
+    lead: Lead,
+}
+
+/// How far decoding runs ahead of showing at least. Where pictures come out of order, that is
+/// nothing; where they do not, some senders and parsers count a picture's time for it all the same,
+/// and that much delay would be for nothing.
+#[derive(Debug, Default)]
+struct Lead {
+    count: u32,
+    least: Option<i64>,
+    before: Option<i64>,
+}
+
+impl Lead {
+    /// The next frame's lead; the answer is the least of the last frames.
+    fn note(&mut self, lead: i64) -> i64 {
+        if self.count >= LEADS {
+            self.before = self.least.take();
+            self.count = 0;
+        }
+        self.count += 1;
+        let least = self.least.map_or(lead, |least| least.min(lead));
+        self.least = Some(least);
+        self.before.map_or(least, |before| before.min(least)).max(0)
+    }
 }
 
 /// The ways (arrival less timestamp) of what came in half a second.
@@ -118,14 +146,16 @@ impl Bin {
 }
 
 impl Timeline {
-    /// Places a frame whose decoding timestamp is `dts` and that arrives `now`: the answer, added to
-    /// its timestamps, makes running time of them. Frames of one kind that come in order stay so.
-    pub fn place(&mut self, media: Media, dts: u64, now: u64) -> i64 {
+    /// Places a frame that is to be decoded at `dts`, seen or heard at `pts`, and that arrives `now`:
+    /// the answer, added to its timestamps, makes running time of them. Frames of one kind that come
+    /// in order stay so.
+    pub fn place(&mut self, media: Media, pts: u64, dts: u64, now: u64) -> i64 {
         let index = match media {
             Media::Video => 0,
             Media::Audio => 1,
         };
-        let way = now as i64 - dts as i64;
+        let lead = self.tracks[index].lead.note(pts as i64 - dts as i64);
+        let way = now as i64 - dts as i64 - lead;
         let before = self.tracks[index].last;
         let jumped = before.is_some_and(|(last, _)| (dts as i64 - last as i64).abs() > JUMP);
         let offset = match self.offset {
