@@ -34,7 +34,7 @@ const SETTLE: u64 = 5_000_000_000;
 /// Pictures, all of them, that are late by this much are worth a step: people see 15 ms.
 const WORTH: i64 = 15_000_000;
 /// Delay that is not needed any more glides away, more than this is taken out at once.
-const TOO_MUCH: i64 = 250_000_000;
+const TOO_MUCH: i64 = 80_000_000;
 /// Arrivals are judged in stretches of this length, the last so many of them.
 const BIN: u64 = 500_000_000;
 const BINS: usize = 40;
@@ -271,7 +271,7 @@ impl Timeline {
             self.late = None;
             return;
         }
-        if settling {
+        if settling && self.bins.len() < OFTEN {
             self.step(way - SOUND_SLACK);
             return;
         }
@@ -318,7 +318,10 @@ impl Timeline {
         typical.sort_unstable();
         let typical = typical.get(typical.len() / 2).copied();
         let sound = if settling {
-            recent().filter_map(|bin| bin.sound).max()
+            // But for one hold-up.
+            let mut ways: Vec<i64> = recent().filter_map(|bin| bin.sound).collect();
+            ways.sort_unstable_by(|a, b| b.cmp(a));
+            ways.get(1).or(ways.first()).copied()
         } else {
             self.long_ways(now).map(|(_, longest)| longest)
         };
