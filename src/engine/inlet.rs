@@ -21,8 +21,6 @@ use super::timeline::Timeline;
 
 /// So many packets at once are not lost: the sender counts anew.
 const MISSING: u16 = 1000;
-/// Sound is never moved further to fit the picture, in nanoseconds.
-const MAX_SHIFT: i64 = 10_000_000_000;
 
 /// One source's encoded side.
 #[derive(Debug)]
@@ -160,16 +158,8 @@ impl Inlet {
 
     /// Moves the sound's timestamps by so many nanoseconds from now on, to fit the picture's.
     pub fn shift_sound(&self, nanoseconds: i64) {
-        if nanoseconds.abs() > MAX_SHIFT {
-            // A sender whose reports and timestamps do not belong together.
-            return;
-        }
-        let before = self.sound_shift.load(Ordering::Relaxed);
-        // Reports are exact to a millisecond or so.
-        if (nanoseconds - before).abs() > 3_000_000 {
-            tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
-            self.sound_shift.store(nanoseconds, Ordering::Relaxed);
-        }
+        tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
+        self.sound_shift.store(nanoseconds, Ordering::Relaxed);
     }
 
     /// Whether nothing has arrived for so long.
@@ -331,8 +321,9 @@ impl Inlet {
             gst::ClockTime::from_nseconds(moved.max(0) as u64)
         };
         let lack = lack + self.stamps.lock().correct(media, own.nseconds(), now);
-        let sent = add(own, lack).nseconds();
-        let offset = self.timeline.lock().place(media, sent, now);
+        let sent = |time| add(time, lack).nseconds();
+        let seen = sent(buffer.pts().unwrap_or(own));
+        let offset = self.timeline.lock().place(media, seen, sent(own), now);
         let shift = |time| add(add(time, lack), offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();

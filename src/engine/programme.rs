@@ -35,7 +35,7 @@ use super::window::Window;
 pub const HOLD: Duration = Duration::from_millis(700);
 /// How much later than its own time a block of sound is mixed: jitter of the sources' sound that
 /// nobody hears.
-const SOUND_MARGIN: u64 = 40_000_000;
+pub const SOUND_MARGIN: u64 = 40_000_000;
 /// So long may raw frames wait for the encoder, in nanoseconds; what comes then is dropped. It is what
 /// an overloaded machine adds to the delay, at most.
 const ENCODER_QUEUE: u64 = 100_000_000;

@@ -4,6 +4,10 @@
 //!
 //! The server's own alignment asks for a CNAME, which ffmpeg does not send. Here all streams of one
 //! connection are one sender's. Runs in a probe on the streaming thread of each stream.
+//!
+//! What the first reports say is done at once: a small move by stretching the sound, a large one
+//! with one seam. Whoever says something else later has to say it twice, and what is impossible is
+//! not believed: some senders report before they know the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,11 +22,36 @@ use crate::engine::inlet::Inlet;
 /// own timestamps still move in a connection's first ones.
 const LOOK: u64 = 20;
 
+/// Reports of the same thing differ by less, in nanoseconds: they are exact to a millisecond or so.
+const EXACT: i64 = 3_000_000;
+/// The first packets of two streams of one sender never come further apart than this, in
+/// nanoseconds: reports that say so are wrong.
+const MOST: i64 = 900_000_000;
+
 /// The streams of one publisher.
 #[derive(Debug, Default)]
 pub struct LipSync {
-    /// For picture and sound: wall-clock time less timestamp, in nanoseconds.
-    ahead: Mutex<[Option<i64>; 2]>,
+    reports: Mutex<Reports>,
+}
+
+/// What a publisher's reports have said.
+#[derive(Debug, Default)]
+struct Reports {
+    /// The last ones for picture and sound.
+    last: [Option<Said>; 2],
+    /// By how much the sound has to be moved, as far as is believed.
+    believed: Option<i64>,
+    /// What was said instead, and the reports that said so.
+    doubted: Option<(i64, [u64; 2])>,
+}
+
+/// One stream's report.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    /// Which one: its wall-clock time, as sent.
+    which: u64,
+    /// Wall-clock time less timestamp, in nanoseconds.
+    ahead: i64,
 }
 
 impl LipSync {
@@ -49,45 +78,69 @@ impl LipSync {
             let first = info.buffer().map(gst::Buffer::as_ref).or(list);
             if let Some(buffer) = first.filter(|_| look)
                 && let Some(stream) = stream.upgrade()
-                && let Some(ahead) = ahead(buffer, &stream, rate)
+                && let Some(said) = said(buffer, &stream, rate)
             {
                 told.store(true, Ordering::Relaxed);
-                if let Some(shift) = sync.note(media, ahead) {
+                let shift = sync.reports.lock().note(media, said);
+                if let Some(shift) = shift {
                     inlet.shift_sound(shift);
                 }
             }
             gst::PadProbeReturn::Ok
         });
     }
+}
 
-    /// Notes how far ahead of its timestamps a stream's wall clock is. With both known, the answer
-    /// is how far the sound's timestamps have to be moved to fit the picture's.
-    fn note(&self, media: Media, ahead: i64) -> Option<i64> {
-        let mut all = self.ahead.lock();
+impl Reports {
+    /// Notes what a stream's last report says. The answer is how far the sound's timestamps have to
+    /// be moved to fit the picture's, where that is news.
+    fn note(&mut self, media: Media, said: Said) -> Option<i64> {
         match media {
-            Media::Video => all[0] = Some(ahead),
-            Media::Audio => all[1] = Some(ahead),
+            Media::Video => self.last[0] = Some(said),
+            Media::Audio => self.last[1] = Some(said),
         }
-        Some(all[1]? - all[0]?)
+        let [Some(picture), Some(sound)] = self.last else {
+            return None;
+        };
+        let shift = sound.ahead.saturating_sub(picture.ahead);
+        let reports = [picture.which, sound.which];
+        let near = |other: i64| (shift - other).abs() <= EXACT;
+        if shift.saturating_abs() > MOST || self.believed.is_some_and(near) {
+            self.doubted = None;
+            return None;
+        }
+        let confirmed = (self.doubted).is_some_and(|(before, by)| near(before) && by != reports);
+        if self.believed.is_some() && !confirmed {
+            if !self.doubted.is_some_and(|(before, _)| near(before)) {
+                self.doubted = Some((shift, reports));
+            }
+            return None;
+        }
+        self.doubted = None;
+        self.believed = Some(shift);
+        self.believed
     }
 }
 
 /// Wall-clock time of the packet less its timestamp, once the sender has reported.
-fn ahead(buffer: &gst::BufferRef, stream: &gst_rtsp_server::RTSPStream, rate: u32) -> Option<i64> {
+fn said(buffer: &gst::BufferRef, stream: &gst_rtsp_server::RTSPStream, rate: u32) -> Option<Said> {
     let pts = buffer.pts()?.nseconds() as i64;
     // RFC 3550, 5.1: the timestamp is the second word of the header.
     let mut header = [0u8; 8];
     buffer.copy_to_slice(0, &mut header).ok()?;
     let stamp = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-    let (ntp, reported) = report(stream)?;
+    let (which, reported) = report(stream)?;
+    // 32 bits of seconds, 32 bits of their fraction.
+    let ntp = ((u128::from(which) * 1_000_000_000) >> 32) as i64;
     // The difference may be negative, and wraps.
     let ticks = i64::from(stamp.wrapping_sub(reported) as i32);
     let since = ticks * 1_000_000_000 / i64::from(rate.max(1));
-    Some(ntp + since - pts)
+    let ahead = ntp.saturating_add(since).saturating_sub(pts);
+    Some(Said { which, ahead })
 }
 
-/// The sender's last report: wall-clock time in nanoseconds, and RTP timestamp.
-fn report(stream: &gst_rtsp_server::RTSPStream) -> Option<(i64, u32)> {
+/// The sender's last report: wall-clock time as sent, and RTP timestamp.
+fn report(stream: &gst_rtsp_server::RTSPStream) -> Option<(u64, u32)> {
     let session = stream.rtpsession()?;
     session.find_property("stats")?;
     let stats = session.property::<Option<gst::Structure>>("stats")?;
@@ -97,10 +150,8 @@ fn report(stream: &gst_rtsp_server::RTSPStream) -> Option<(i64, u32)> {
         if source.get::<bool>("internal").ok()? || !source.get::<bool>("have-sr").ok()? {
             return None;
         }
-        // 32 bits of seconds, 32 bits of their fraction.
         let ntp = source.get::<u64>("sr-ntptime").ok()?;
-        let nanoseconds = (u128::from(ntp) * 1_000_000_000) >> 32;
-        Some((nanoseconds as i64, source.get::<u32>("sr-rtptime").ok()?))
+        Some((ntp, source.get::<u32>("sr-rtptime").ok()?))
     })
 }
 
@@ -108,11 +159,64 @@ fn report(stream: &gst_rtsp_server::RTSPStream) -> Option<(i64, u32)> {
 mod tests {
     use super::*;
 
+    const MS: i64 = 1_000_000;
+
+    fn said(which: u64, ahead_ms: i64) -> Said {
+        Said {
+            which,
+            ahead: ahead_ms * MS,
+        }
+    }
+
     #[test]
     fn sound_is_moved_to_the_picture_once_both_have_reported() {
-        let sync = LipSync::default();
-        assert_eq!(sync.note(Media::Audio, 1_400), None);
-        assert_eq!(sync.note(Media::Video, 1_000), Some(400));
-        assert_eq!(sync.note(Media::Audio, 1_100), Some(100));
+        let mut reports = Reports::default();
+        assert_eq!(reports.note(Media::Audio, said(1, 1400)), None);
+        assert_eq!(reports.note(Media::Video, said(1, 1000)), Some(400 * MS));
+        // The same again, but for what no report can know.
+        assert_eq!(reports.note(Media::Audio, said(2, 1402)), None);
+    }
+
+    #[test]
+    fn another_alignment_has_to_be_reported_twice() {
+        let mut reports = Reports::default();
+        reports.note(Media::Audio, said(1, 400));
+        reports.note(Media::Video, said(1, 0));
+        for _ in 0..5 {
+            let same_report = reports.note(Media::Audio, said(2, 430));
+            assert_eq!(same_report, None);
+        }
+        assert_eq!(reports.note(Media::Audio, said(3, 431)), Some(431 * MS));
+        // One that is wrong, and one that is right again.
+        assert_eq!(reports.note(Media::Video, said(2, 200)), None);
+        assert_eq!(reports.note(Media::Video, said(3, 0)), None);
+        assert_eq!(reports.note(Media::Video, said(4, 200)), None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_not_believed() {
+        let mut reports = Reports::default();
+        // One that did not know the time, and one beyond the year 2036.
+        reports.note(Media::Audio, said(0, 0));
+        for (n, ahead) in [1_800_000_000_000, -2_500_000_000_000]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(reports.note(Media::Video, said(n as u64, ahead)), None);
+        }
+        assert_eq!(reports.note(Media::Video, said(5, 20)), Some(-20 * MS));
+        let mut extreme = Reports::default();
+        extreme.note(
+            Media::Audio,
+            Said {
+                which: 0,
+                ahead: i64::MIN,
+            },
+        );
+        let worst = Said {
+            which: 0,
+            ahead: i64::MAX,
+        };
+        assert_eq!(extreme.note(Media::Video, worst), None);
     }
 }

@@ -158,6 +158,44 @@ impl Recording {
         Sound::decode(&self.file)
     }
 
+    /// When pictures turn white: stamps, not counted from the first picture.
+    #[track_caller]
+    pub fn flashes(&self) -> Vec<f64> {
+        let said = Said::by(
+            Command::new("ffmpeg")
+                .args(["-nostdin", "-hide_banner", "-copyts", "-i"])
+                .arg(&self.file)
+                .args(["-vf", "scale=16:16,negate,blackdetect=d=0.03:pix_th=0.3"])
+                .args(["-an", "-f", "null", "-"]),
+        );
+        let starts = said.err.split("black_start:").skip(1);
+        starts
+            .filter_map(|rest| rest.split_whitespace().next()?.parse().ok())
+            .collect()
+    }
+
+    /// By how many milliseconds each sound that is louder than this many dB comes after the flash
+    /// it belongs to, and when that is, counted from the first picture.
+    #[track_caller]
+    pub fn sound_after_flash(&self, db: f64) -> Vec<(f64, f64)> {
+        let begun = self.audio().first();
+        let beeps: Vec<f64> = self
+            .sound()
+            .onsets(db)
+            .iter()
+            .map(|at| begun + at)
+            .collect();
+        let near = |flash: f64| {
+            let after = beeps.iter().map(|beep| beep - flash);
+            after.min_by(|a, b| a.abs().total_cmp(&b.abs()))
+        };
+        let pairs = (self.flashes().into_iter()).filter_map(|flash| Some((flash, near(flash)?)));
+        pairs
+            .filter(|(_, after)| after.abs() < 0.5)
+            .map(|(flash, after)| (flash - self.video().first(), after * 1000.0))
+            .collect()
+    }
+
     /// Where the recording lies while it lives, to be looked at by other tools.
     pub fn file(&self) -> &Path {
         &self.file

@@ -83,6 +83,37 @@ impl Sound {
         );
     }
 
+    /// The frequency of a pure tone, in Hz, by the times at which it crosses zero upwards.
+    pub fn pitch(&self) -> f64 {
+        let pairs = self.samples.windows(2).enumerate();
+        let crossings: Vec<f64> = pairs
+            .filter(|(_, pair)| pair[0] < 0.0 && pair[1] >= 0.0)
+            .map(|(at, pair)| at as f64 - pair[0] / (pair[1] - pair[0]))
+            .collect();
+        match crossings[..] {
+            [first, .., last] => (crossings.len() - 1) as f64 * RATE as f64 / (last - first),
+            _ => 0.0,
+        }
+    }
+
+    /// Where its level rises above this many dB after half a second below it: seconds from its
+    /// start, to 2 ms.
+    pub fn onsets(&self, db: f64) -> Vec<f64> {
+        const STEP: f64 = 0.002;
+        let mut quiet_since = 0.0;
+        let mut onsets = Vec::new();
+        for (n, level) in self.levels_db(STEP).into_iter().enumerate() {
+            let at = n as f64 * STEP;
+            if level > db {
+                if at - quiet_since > 0.5 {
+                    onsets.push(at);
+                }
+                quiet_since = at;
+            }
+        }
+        onsets
+    }
+
     /// The longest stretch below -60 dB, in seconds.
     pub fn longest_silence(&self) -> f64 {
         let levels = self.levels_db(0.01);
