@@ -18,6 +18,7 @@ use super::encoder::Choice;
 use super::ledger::Ledger;
 use super::memory::Memory;
 use super::monitor::Monitors;
+use super::netlink::Network;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::programme::Programme;
@@ -41,6 +42,7 @@ pub(super) struct Actor {
     pub(super) show: ShowState,
     pub(super) sources: Vec<Source>,
     pub(super) outputs: Vec<Output>,
+    pub(super) network: Network,
     pub(super) programme: Programme,
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,

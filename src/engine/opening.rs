@@ -18,6 +18,7 @@ use super::feed::Media;
 use super::ledger::{Ledger, wall_clock};
 use super::memory::{self, Memory, Recalled};
 use super::monitor::Monitors;
+use super::netlink::Network;
 use super::note::Notes;
 use super::output::Output;
 use super::programme::Programme;
@@ -65,10 +66,12 @@ impl Actor {
         let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
         let next = preview_scene(&venue, &cast, &show, &sources, &mut slates);
         let monitors = Monitors::start(&venue.programme, &programme, &sources, next)?;
-        let outputs = (venue.outputs.iter())
-            .map(|config| {
+        let outputs = (0..)
+            .zip(&venue.outputs)
+            .map(|(number, config)| {
                 let (video, audio) = (&programme.video, &programme.audio);
-                Output::new(config.clone(), video, audio, &timebase, notes.clone())
+                let config = config.clone();
+                Output::new(config, number, video, audio, &timebase, notes.clone())
             })
             .collect();
         let registry = registry(&sources, &notes);
@@ -92,6 +95,7 @@ impl Actor {
             show,
             sources,
             outputs,
+            network: Network::open(),
             programme,
             monitors,
             relay,
