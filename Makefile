@@ -10,7 +10,7 @@ PACKAGES := pkg-config gcc libc6-dev \
 # To test: the servers, senders and players that a venue has, what makes the footage, and what
 # checks the translations.
 TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
-	nginx libnginx-mod-rtmp libnginx-mod-stream \
+	nginx libnginx-mod-rtmp libnginx-mod-stream iproute2 \
 	ffmpeg mpv openssl python3 python3-pip gettext \
 	xvfb dbus at-spi2-core python3-gi python3-xlib
 

@@ -17,6 +17,7 @@ mod memory;
 mod meter;
 mod mix;
 mod monitor;
+mod netlink;
 mod opening;
 mod output;
 mod pictures;

@@ -10,8 +10,10 @@
 mod driver;
 mod engine;
 mod laptop;
+mod namespace;
 mod nginx;
 mod panel;
+mod peer;
 mod picture;
 mod player;
 mod process;
@@ -25,8 +27,10 @@ mod widget;
 
 pub use engine::{Engine, Watch};
 pub use laptop::{Laptop, Push};
+pub use namespace::Namespace;
 pub use nginx::Nginx;
 pub use panel::{Look, Panel};
+pub use peer::{Manner, Peer};
 pub use picture::{Colour, Picture};
 pub use player::{plays_in_gstreamer, plays_in_mpv};
 pub use process::{Process, Said};
