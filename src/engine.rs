@@ -17,7 +17,7 @@ mod memory;
 mod meter;
 mod mix;
 mod monitor;
-mod netlink;
+pub(crate) mod netlink;
 mod opening;
 mod output;
 mod pictures;

@@ -81,7 +81,7 @@ impl Actor {
             source.start(Instant::now());
         }
         let relay = Relay::start(
-            venue.relay.listen,
+            venue.relay.clone(),
             playable,
             registry,
             timebase.clone(),

@@ -3,6 +3,8 @@
 //! put on it: the pacing limit, far above any rate that is used.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
@@ -26,10 +28,11 @@ const FAMILIES: [u8; 2] = [2, 10];
 const QUEUED: usize = 60;
 const INODE: usize = 68;
 const DIAG: usize = 72;
-/// Offsets in `struct tcp_info`: `tcpi_max_pacing_rate`, `tcpi_bytes_acked`, `tcpi_snd_wnd` (from
-/// Linux 5.4 on).
+/// Offsets in `struct tcp_info`: `tcpi_max_pacing_rate`, `tcpi_bytes_acked`,
+/// `tcpi_bytes_received`, `tcpi_snd_wnd` (from Linux 5.4 on).
 const MAX_PACING: usize = 112;
 const ACKED: usize = 120;
+const RECEIVED: usize = 128;
 const WINDOW: usize = 228;
 
 /// The mark of a connection: its pacing limit, in steps of a kilobit per second.
@@ -55,7 +58,7 @@ impl Mark {
     /// As the kernel shows it, from bytes per second.
     fn read(bytes_per_second: u64) -> Option<Self> {
         let kilobits = u32::try_from(bytes_per_second / 125).ok()?;
-        let ours = kilobits >= Self::LEAST && bytes_per_second % 125 == 0;
+        let ours = kilobits >= Self::LEAST && bytes_per_second.is_multiple_of(125);
         ours.then_some(Self(kilobits))
     }
 }
@@ -88,6 +91,18 @@ impl Connections {
 
     /// All connections of this network namespace that bear a mark.
     pub fn look(&self) -> rustix::io::Result<HashMap<Mark, Wire>> {
+        self.each(read)
+    }
+
+    /// What has been received from every peer that is connected to `port` of this machine, in bytes.
+    pub fn received(&self, port: u16) -> rustix::io::Result<HashMap<SocketAddr, u64>> {
+        self.each(|message| read_received(message, port))
+    }
+
+    fn each<K: Eq + Hash, V>(
+        &self,
+        read: impl Fn(&[u8]) -> Option<(K, V)>,
+    ) -> rustix::io::Result<HashMap<K, V>> {
         let mut found = HashMap::new();
         let mut buffer = vec![0; 64 << 10];
         for family in FAMILIES {
@@ -140,6 +155,26 @@ fn read(message: &[u8]) -> Option<(Mark, Wire)> {
     Some((Mark::read(u64_at(info, MAX_PACING)?)?, wire))
 }
 
+fn read_received(message: &[u8], port: u16) -> Option<(SocketAddr, u64)> {
+    // `struct inet_diag_sockid`: ports and addresses are as they go over the wire.
+    let port_at = |at: usize| {
+        Some(u16::from_be_bytes(
+            message.get(at..at + 2)?.try_into().ok()?,
+        ))
+    };
+    if port_at(4)? != port {
+        return None;
+    }
+    let address = message.get(24..40)?;
+    let peer = match message.first()? {
+        2 => IpAddr::from(<[u8; 4]>::try_from(&address[..4]).ok()?),
+        _ => IpAddr::from(<[u8; 16]>::try_from(address).ok()?).to_canonical(),
+    };
+    let (_, info) = attributes(message.get(DIAG..)?).find(|(kind, _)| *kind == INET_DIAG_INFO)?;
+    let peer = SocketAddr::new(peer, port_at(6)?);
+    Some((peer, u64_at(info, RECEIVED)?))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -184,6 +219,19 @@ mod tests {
         assert!((4096..4100).contains(&fine.acked), "{fine:?}");
         assert!(fine.window.unwrap() > full.window.unwrap());
         drop((a, b));
+    }
+
+    #[test]
+    fn what_each_peer_has_sent_is_known() {
+        for any in ["127.0.0.1:0", "[::]:0"] {
+            let listener = TcpListener::bind(any).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let _accepted = listener.accept().unwrap();
+            peer.write_all(&[0; 5000]).unwrap();
+            let found = Connections::open().unwrap().received(port).unwrap();
+            assert_eq!(found[&peer.local_addr().unwrap()], 5000, "{any}");
+        }
     }
 
     #[test]
