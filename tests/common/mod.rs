@@ -7,6 +7,7 @@
 // Each test crate includes this module whole and uses the part that it needs.
 #![allow(dead_code, unused_imports)]
 
+mod crowd;
 mod driver;
 mod engine;
 mod laptop;
@@ -25,6 +26,7 @@ mod track;
 mod viewer;
 mod widget;
 
+pub use crowd::{Player, ask_to_play, connect_from};
 pub use engine::{Engine, Watch};
 pub use laptop::{Laptop, Push};
 pub use namespace::Namespace;
