@@ -3,6 +3,7 @@
 //! each client is served on a thread of the server's pool.
 
 mod access;
+mod ahead;
 mod courtesy;
 mod guests;
 mod listen;

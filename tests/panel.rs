@@ -13,7 +13,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use common::{
-    Colour, Engine, Laptop, Look, Nginx, Panel, Picture, Viewer, camera, free_port, seconds, slides,
+    Colour, Engine, Laptop, Look, Nginx, Node, Panel, Picture, Viewer, camera, free_port, seconds,
+    slides, wait_until,
 };
 use serde_json::Value;
 

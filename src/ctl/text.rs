@@ -32,6 +32,9 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
         encoding.late_frames,
         encoding.dropped_frames
     )?;
+    if !["", "none"].contains(&encoding.relief.as_str()) {
+        writeln!(text, "  OVERLOAD  given up: {}", encoding.relief)?;
+    }
     writeln!(
         text,
         "  relay     {} on {}, {} clients, {} of them play",

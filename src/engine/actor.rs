@@ -21,6 +21,7 @@ use super::monitor::Monitors;
 use super::netlink::Network;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
+use super::overload::Overload;
 use super::programme::Programme;
 use super::report::Figures;
 use super::slate::Slates;
@@ -55,6 +56,7 @@ pub(super) struct Actor {
     pub(super) on_air_since: Option<u64>,
     pub(super) video: EncoderSeat,
     pub(super) audio: EncoderSeat,
+    pub(super) overload: Overload,
     pub(super) slates: Slates,
     pub(super) memory: Memory,
     pub(super) timebase: Timebase,

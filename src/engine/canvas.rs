@@ -1,15 +1,17 @@
-//! Composes the programme's picture. Scaling and colour conversion are GStreamer's, straight into
-//! the frame that the encoder reads: no picture is copied on the way. A frame whose slots show
-//! what an earlier frame showed is not painted again.
+//! Composes the programme's picture. Pictures are scaled, and their colours converted where they
+//! have others, straight into the frame that the encoder reads: no picture is copied on the way. A
+//! frame whose slots show what an earlier frame showed is not painted again.
 //!
-//! Each easel is owned by one thread: the programme's by `picture`, those of views by `monitors`. (GStreamer's own compositor scales into a picture per slot,
-//! then copies, waits for its inputs, and tears when a slot is moved from another thread.)
+//! Each easel is owned by one thread: the programme's by `picture`, those of views by `monitors`.
+//! (GStreamer's own compositor scales into a picture per slot, then copies, waits for its inputs,
+//! and tears when a slot is moved from another thread.)
 
 use gst_video::{VideoConverter, VideoConverterConfig, VideoFrameRef, VideoInfo};
 
 use crate::model::{Colour, Fit, PixelRect};
 
 use super::pictures::{Picture, next_serial};
+use super::scale::Scaler;
 
 /// More frames than this are never under way: the encoder's queue, and the one it reads.
 pub(super) const MAX_CANVASES: usize = 12;
@@ -61,7 +63,7 @@ pub struct Easel {
     info: VideoInfo,
     canvases: Vec<Canvas>,
     /// One for each slot: most are needed again on the next tick.
-    scalers: Vec<Option<Scaler>>,
+    ways: Vec<Option<Way>>,
     last: Option<usize>,
     /// Of the last frame that was painted; 0 before the first.
     serial: u64,
@@ -70,13 +72,36 @@ pub struct Easel {
 }
 
 /// How one slot's picture gets into the frame.
-struct Scaler {
+struct Way {
     source: VideoInfo,
     rect: PixelRect,
     fit: Fit,
     crop: Option<PixelRect>,
-    /// `None`: GStreamer cannot convert such pictures.
-    converter: Option<VideoConverter>,
+    by: Brush,
+}
+
+/// What does it.
+enum Brush {
+    /// The common case.
+    Scaler(Box<Scaler>),
+    /// All else.
+    Converter(VideoConverter),
+    /// Nothing can: GStreamer does not know such pictures.
+    None,
+}
+
+impl Brush {
+    fn paint(
+        &mut self,
+        picture: &VideoFrameRef<&gst::BufferRef>,
+        frame: &mut VideoFrameRef<&mut gst::BufferRef>,
+    ) {
+        match self {
+            Self::Scaler(scaler) => scaler.scale(picture, frame),
+            Self::Converter(converter) => converter.frame_ref(picture, frame),
+            Self::None => {}
+        }
+    }
 }
 
 impl Easel {
@@ -89,7 +114,7 @@ impl Easel {
                 .build()
                 .expect("a format without its rate is a format"),
             canvases: Vec::new(),
-            scalers: Vec::new(),
+            ways: Vec::new(),
             last: None,
             serial: 0,
             taps: None,
@@ -206,10 +231,10 @@ impl Easel {
             };
             repainted.push(marks[i].covered);
             let (info, taps) = (&self.info, self.taps);
-            let scaler = scaler(&mut self.scalers, i, slot, &picture.info, info, taps);
+            let brush = brush(&mut self.ways, i, slot, &picture.info, info, taps);
             let source = VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info);
-            if let (Some(converter), Ok(source)) = (scaler, source) {
-                converter.frame_ref(&source, &mut frame);
+            if let Ok(source) = source {
+                brush.paint(&source, &mut frame);
             }
         }
         canvas.background = Some(background);
@@ -261,36 +286,45 @@ pub(super) fn seen(slot: &Painted, info: &VideoInfo) -> PixelRect {
     )
 }
 
-/// The converter of a slot, made anew when the source's format or the slot's place has changed.
-fn scaler<'a>(
-    scalers: &'a mut Vec<Option<Scaler>>,
+/// The brush of a slot, made anew when the source's format or the slot's place has changed.
+fn brush<'a>(
+    ways: &'a mut Vec<Option<Way>>,
     index: usize,
     slot: &Painted,
     source: &VideoInfo,
     frame: &VideoInfo,
     taps: Option<u32>,
-) -> Option<&'a VideoConverter> {
-    if scalers.len() <= index {
-        scalers.resize_with(index + 1, || None);
+) -> &'a mut Brush {
+    if ways.len() <= index {
+        ways.resize_with(index + 1, || None);
     }
-    let place = &mut scalers[index];
-    let fits = |s: &Scaler| {
-        (s.rect, s.fit, s.crop) == (slot.rect, slot.fit, slot.crop) && s.source == *source
+    let place = &mut ways[index];
+    let fits = |way: &Way| {
+        (way.rect, way.fit, way.crop) == (slot.rect, slot.fit, slot.crop) && way.source == *source
     };
-    if !place.as_ref().is_some_and(fits) {
-        let made = converter(source, frame, slot, taps);
-        if made.is_none() {
-            tracing::warn!("pictures like {source:?} cannot be shown");
-        }
-        *place = Some(Scaler {
+    let way = match place.take().filter(fits) {
+        Some(way) => way,
+        None => Way {
             source: source.clone(),
             rect: slot.rect,
             fit: slot.fit,
             crop: slot.crop,
-            converter: made,
-        });
+            by: new_brush(source, frame, slot, taps),
+        },
+    };
+    &mut place.insert(way).by
+}
+
+fn new_brush(source: &VideoInfo, frame: &VideoInfo, slot: &Painted, taps: Option<u32>) -> Brush {
+    let own = Scaler::new(source, seen(slot, source), frame, covered(slot, source));
+    if let Some(scaler) = own.filter(|_| taps.is_none()) {
+        return Brush::Scaler(Box::new(scaler));
     }
-    place.as_ref()?.converter.as_ref()
+    if let Some(converter) = converter(source, frame, slot, taps) {
+        return Brush::Converter(converter);
+    }
+    tracing::warn!("pictures like {source:?} cannot be shown");
+    Brush::None
 }
 
 fn converter(

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use gst::prelude::*;
+
 use super::feed::{Feed, Media, Subscription};
 use super::fragment::{Fragment, FragmentError};
-use super::pictures::{Picture, Pictures, layout_of, next_serial};
+use super::pictures::{Picture, Pictures, layout_of, next_serial, same_pixels};
 use super::pipeline::{Pipe, Reporter};
 use super::samples::Samples;
 use super::timebase::Timebase;
@@ -75,6 +77,8 @@ pub fn show_still(sink: &gst_app::AppSink, pictures: Arc<Pictures>) {
 
 fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture) + Send + 'static) {
     let mut known: Option<(gst::Caps, gst_video::VideoInfo)> = None;
+    let mut last: Option<Picture> = None;
+    take_any_stride(sink);
     sink.set_callbacks(
         gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
@@ -88,17 +92,39 @@ fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture) + Send + 'static) 
                 if let (Some((_, info)), Some(buffer)) = (&known, sample.buffer_owned())
                     && let Some(captured) = running_time(&sample)
                 {
-                    take(Picture {
+                    let mut picture = Picture {
                         buffer,
                         info: info.clone(),
                         captured,
                         serial: next_serial(),
-                    });
+                    };
+                    if let Some(last) = last.as_ref().filter(|last| same_pixels(last, &picture)) {
+                        picture.serial = last.serial;
+                    }
+                    last = Some(picture.clone());
+                    take(picture);
                 }
                 Ok(gst::FlowSuccess::Ok)
             })
             .build(),
     );
+}
+
+/// Tells the decoder that lines may be longer than a picture is wide: else it copies each picture
+/// into memory without the room that decoding needs around it.
+fn take_any_stride(sink: &gst_app::AppSink) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        match info.query_mut().map(gst::QueryRef::view_mut) {
+            Some(gst::QueryViewMut::Allocation(query)) => {
+                query.add_allocation_meta::<gst_video::VideoMeta>(None);
+                gst::PadProbeReturn::Handled
+            }
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
 }
 
 /// Samples that arrive at the sink, stamped in running time, are the source's.

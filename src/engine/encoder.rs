@@ -2,6 +2,7 @@
 //! when it breaks. What they make goes to a [`Feed`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -49,6 +50,18 @@ pub enum Codec {
     X264,
 }
 
+/// How hard an encoder looks for what it can save. Only x264 lets it be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// As its fragment says.
+    #[default]
+    Usual,
+    /// What a machine that is too slow can still do.
+    Less,
+    /// As little as there is.
+    Least,
+}
+
 /// The encoder that will be used, and why.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -91,6 +104,19 @@ impl Codec {
             EncoderChoice::Qsv => self == Self::Qsv,
             EncoderChoice::V4l2 => self == Self::V4l2,
             EncoderChoice::X264 => self == Self::X264,
+        }
+    }
+
+    /// Sets how hard it looks.
+    fn exert(self, fragment: &Fragment, effort: Effort) -> Result<(), FragmentError> {
+        let preset = match effort {
+            Effort::Less => "superfast",
+            Effort::Least => "ultrafast",
+            Effort::Usual => return Ok(()),
+        };
+        match self {
+            Self::X264 => fragment.set("encoder", "speed-preset", preset),
+            _ => Ok(()),
         }
     }
 
@@ -266,6 +292,33 @@ pub fn frame_info(size: FrameSize, rate: gst::Fraction) -> gst_video::VideoInfo 
         .expect("sizes have been checked: even and in range")
 }
 
+/// Where encoded frames go, whichever encoder makes them. One that is replaced finishes what it has
+/// while the next one begins: what comes too late for its place is left out.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    feed: Arc<Feed>,
+    /// Timestamp of the newest, in nanoseconds.
+    newest: Arc<AtomicU64>,
+}
+
+impl Outlet {
+    /// To this feed.
+    pub fn new(feed: &Arc<Feed>) -> Self {
+        Self {
+            feed: feed.clone(),
+            newest: Arc::default(),
+        }
+    }
+
+    fn push(&self, buffer: &gst::Buffer) {
+        // Encoders are told to make no B-frames: timestamps grow.
+        let time = buffer.pts().map_or(0, gst::ClockTime::nseconds);
+        if self.newest.fetch_max(time, Ordering::Relaxed) < time {
+            self.feed.push(buffer);
+        }
+    }
+}
+
 /// An encoder at work.
 #[derive(Debug)]
 pub struct Encoder {
@@ -278,19 +331,21 @@ impl Encoder {
     /// Starts the programme's picture encoder.
     pub fn video(
         codec: Codec,
+        effort: Effort,
         config: &ProgrammeConfig,
-        feed: &Arc<Feed>,
+        out: Outlet,
         timebase: &Timebase,
         reporter: Reporter,
     ) -> Result<Self, FragmentError> {
         let fragment = Fragment::pipeline(codec.fragment())?;
         codec.tune(&fragment, config)?;
+        codec.exert(&fragment, effort)?;
         let caps = picture_info(config).to_caps().ok();
         Self::start(
             fragment,
             caps,
             gst::ClockTime::ZERO,
-            feed,
+            out,
             timebase,
             reporter,
         )
@@ -299,21 +354,21 @@ impl Encoder {
     /// Starts the programme's sound encoder.
     pub fn audio(
         config: &ProgrammeConfig,
-        feed: &Arc<Feed>,
+        out: Outlet,
         timebase: &Timebase,
         reporter: Reporter,
     ) -> Result<Self, FragmentError> {
         let fragment = Fragment::pipeline("encode-audio")?;
         let bits = config.audio_bitrate.bits_per_second().to_string();
         fragment.set("encoder", "bitrate", &bits)?;
-        Self::start(fragment, None, AAC_PRIMING, feed, timebase, reporter)
+        Self::start(fragment, None, AAC_PRIMING, out, timebase, reporter)
     }
 
     fn start(
         fragment: Fragment,
         caps: Option<gst::Caps>,
         priming: gst::ClockTime,
-        feed: &Arc<Feed>,
+        out: Outlet,
         timebase: &Timebase,
         reporter: Reporter,
     ) -> Result<Self, FragmentError> {
@@ -322,7 +377,7 @@ impl Encoder {
         if caps.is_some() {
             source.set_caps(caps.as_ref());
         }
-        deliver(&sink, priming, feed.clone());
+        deliver(&sink, priming, out);
         let pipe = fragment.into_pipe(timebase, reporter);
         // A refusal has been reported; the owner builds anew.
         let _ = pipe.play();
@@ -346,7 +401,7 @@ impl Encoder {
 
 /// Hands what arrives at the sink to the feed, in running time and without the silence that the
 /// encoder begins with.
-fn deliver(sink: &gst_app::AppSink, priming: gst::ClockTime, feed: Arc<Feed>) {
+fn deliver(sink: &gst_app::AppSink, priming: gst::ClockTime, out: Outlet) {
     let mut known: Option<gst::Caps> = None;
     sink.set_callbacks(
         gst_app::AppSinkCallbacks::builder()
@@ -356,14 +411,14 @@ fn deliver(sink: &gst_app::AppSink, priming: gst::ClockTime, feed: Arc<Feed>) {
                     && known.as_deref() != Some(caps)
                 {
                     known = Some(caps.to_owned());
-                    feed.set_caps(known.clone());
+                    out.feed.set_caps(known.clone());
                 }
                 if let Some(mut buffer) = in_running_time(&sample) {
                     let (pts, dts) = (buffer.pts(), buffer.dts());
                     let inner = buffer.make_mut();
                     inner.set_pts(pts.map(|time| time.saturating_sub(priming)));
                     inner.set_dts(dts.map(|time| time.saturating_sub(priming)));
-                    feed.push(&buffer);
+                    out.push(&buffer);
                 }
                 Ok(gst::FlowSuccess::Ok)
             })

@@ -35,6 +35,8 @@ enum Order {
     Leave(u64),
     /// The preview has changed.
     Prepare(Scene),
+    /// From now on they may cost hardly anything, or as much as ever.
+    Spare(bool),
     /// The engine ends.
     Stop,
     /// As a fault of ours would.
@@ -58,6 +60,7 @@ struct Room {
     window: Arc<Window>,
     board: Arc<Board>,
     preview: Scene,
+    spare: bool,
 }
 
 impl Room {
@@ -70,6 +73,7 @@ impl Room {
             self.window.clone(),
             self.board.clone(),
             self.preview.clone(),
+            self.spare,
         );
         let thread = std::thread::Builder::new().name("monitors".into());
         Ok((orders, thread.spawn(move || painter.run())?))
@@ -125,6 +129,7 @@ impl Monitors {
             window: programme.window.clone(),
             board: programme.board.clone(),
             preview,
+            spare: false,
         };
         let subject = |source: &Source| Subject::Source(source.pictures.clone());
         let sources = sources.iter();
@@ -152,6 +157,12 @@ impl Monitors {
     pub fn prepare(&mut self, preview: Scene) {
         self.room.preview = preview.clone();
         self.order(Order::Prepare(preview));
+    }
+
+    /// From now on, `spare`: each view is painted once a second at most.
+    pub fn spare(&mut self, spare: bool) {
+        self.room.spare = spare;
+        self.order(Order::Spare(spare));
     }
 
     /// Shows these views: what keeps them going, and the memory that they appear in. `cut` is used

@@ -21,6 +21,7 @@ use super::monitor::Monitors;
 use super::netlink::Network;
 use super::note::Notes;
 use super::output::Output;
+use super::overload::Overload;
 use super::programme::Programme;
 use super::report::Figures;
 use super::slate::Slates;
@@ -100,6 +101,7 @@ impl Actor {
             monitors,
             relay,
             relay_problem: Some("starting".to_owned()),
+            overload: Overload::new(choice.codec),
             choice,
             ledger,
             started: wall_clock(),

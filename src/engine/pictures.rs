@@ -3,10 +3,14 @@
 //! A decoder pushes on its streaming thread; the programme's video thread takes one picture a tick.
 //! Both hold the lock only to move pictures: GStreamer is never called under it.
 
+mod compare;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+
+pub use compare::same_pixels;
 
 /// More decoded pictures than this are never held: 2 s at 60 a second.
 const MAX_PICTURES: usize = 130;
@@ -22,7 +26,7 @@ pub struct Picture {
     pub info: gst_video::VideoInfo,
     /// When it was captured, in nanoseconds of running time.
     pub captured: u64,
-    /// Tells it from every other picture of the process; never 0.
+    /// Tells it from every picture of the process that looks different; never 0.
     pub serial: u64,
 }
 

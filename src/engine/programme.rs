@@ -35,8 +35,9 @@ pub const HOLD: Duration = Duration::from_millis(700);
 /// How much later than its own time a block of sound is mixed: jitter of the sources' sound that
 /// nobody hears.
 const SOUND_MARGIN: u64 = 40_000_000;
-/// Raw frames that may wait for the encoder; one more is dropped.
-const ENCODER_QUEUE: u64 = 6;
+/// So long may raw frames wait for the encoder, in nanoseconds; what comes then is dropped. It is what
+/// an overloaded machine adds to the delay, at most.
+const ENCODER_QUEUE: u64 = 100_000_000;
 /// Blocks of sound that may wait for the encoder, a second's worth.
 const SOUND_QUEUE: u64 = 48;
 /// Keyframes that were asked for come at most this often.
@@ -166,6 +167,7 @@ impl Programme {
             sources,
             pacing: pacing(config),
             rate: config.framerate,
+            encoder_room: (ENCODER_QUEUE / step.max(1)).max(2),
             keyframe_at: 0,
         };
         let sound = SoundLoop {
@@ -307,6 +309,8 @@ struct PictureLoop {
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
     rate: Rate,
+    /// Frames that may wait for the encoder.
+    encoder_room: u64,
     keyframe_at: u64,
 }
 
@@ -356,7 +360,7 @@ impl PictureLoop {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        if input.frames.current_level_buffers() >= ENCODER_QUEUE {
+        if input.frames.current_level_buffers() >= self.encoder_room {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }

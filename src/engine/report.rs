@@ -184,6 +184,7 @@ impl Actor {
             framerate: config.framerate.to_string(),
             encoder: self.choice.codec.name().to_owned(),
             encoder_reason: self.choice.reason.clone(),
+            relief: self.overload.relief().word().to_owned(),
             frames: self.figures.programme.frames,
             late_frames: self.figures.programme.late,
             dropped_frames: self.figures.programme.dropped,

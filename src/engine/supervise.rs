@@ -1,6 +1,7 @@
 //! What the engine thread does ten times a second: lets every supervisor look after what is its own,
 //! judges what has become of it, and raises and clears faults.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{Phrase, Said, Scope, Severity};
@@ -10,11 +11,12 @@ use crate::venue::SourceKind;
 use super::StartEngineError;
 use super::actor::Actor;
 use super::airtime;
-use super::encoder::{Choice, Codec, Encoder};
-use super::feed::Media;
+use super::encoder::{Choice, Codec, Effort, Encoder, Outlet};
+use super::feed::{Feed, Media};
 use super::ledger::wall_clock;
 use super::note::{Note, Notes};
 use super::output::{Cause, Output, OutputState};
+use super::overload::Overload;
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
 use super::source::SourceState;
@@ -33,7 +35,12 @@ const ENCODER_CURED: Duration = Duration::from_secs(20);
 /// One of the two encoders and its supervision.
 #[derive(Debug, Default)]
 pub(super) struct EncoderSeat {
-    encoder: Option<Encoder>,
+    pub(super) encoder: Option<Encoder>,
+    /// How hard the one of the picture works.
+    pub(super) effort: Effort,
+    /// One that has been replaced, and since when.
+    pub(super) retired: Option<(Encoder, Instant)>,
+    outlet: Option<Outlet>,
     run: u64,
     due: Option<Instant>,
     failures: u32,
@@ -41,6 +48,17 @@ pub(super) struct EncoderSeat {
     made: u64,
     grew: Option<Instant>,
     broke: Option<Instant>,
+}
+
+impl EncoderSeat {
+    /// Whether an encoder is at work here.
+    pub(super) fn is_well(&self) -> bool {
+        self.encoder.is_some() && self.due.is_none()
+    }
+
+    fn outlet(&mut self, feed: &Arc<Feed>) -> Outlet {
+        self.outlet.get_or_insert_with(|| Outlet::new(feed)).clone()
+    }
 }
 
 impl Actor {
@@ -51,9 +69,9 @@ impl Actor {
             Media::Video => {
                 self.video.run += 1;
                 let report = reporter(&self.notes, media, self.video.run);
-                let feed = &self.programme.video;
-                let encoder =
-                    Encoder::video(self.choice.codec, config, feed, &self.timebase, report)?;
+                let out = self.video.outlet(&self.programme.video);
+                let (codec, effort) = (self.choice.codec, self.video.effort);
+                let encoder = Encoder::video(codec, effort, config, out, &self.timebase, report)?;
                 self.programme.set_video_in(Some(VideoIn {
                     frames: encoder.input(),
                     encoded: encoder.output(),
@@ -63,8 +81,8 @@ impl Actor {
             Media::Audio => {
                 self.audio.run += 1;
                 let report = reporter(&self.notes, media, self.audio.run);
-                let encoder =
-                    Encoder::audio(config, &self.programme.audio, &self.timebase, report)?;
+                let out = self.audio.outlet(&self.programme.audio);
+                let encoder = Encoder::audio(config, out, &self.timebase, report)?;
                 self.programme.set_audio_in(Some(encoder.input()));
                 self.audio.encoder = Some(encoder);
             }
@@ -85,6 +103,7 @@ impl Actor {
         seat.failures += 1;
         let gives_way = media == Media::Video && seat.failures >= ENCODER_TRIES;
         if gives_way && self.choice.codec != Codec::X264 {
+            self.overload = Overload::new(Codec::X264);
             self.choice = Choice {
                 codec: Codec::X264,
                 reason: format!("{} broke {ENCODER_TRIES} times", self.choice.codec.name()),
@@ -123,6 +142,7 @@ impl Actor {
         for media in [Media::Video, Media::Audio] {
             self.look_after_encoder(media, now);
         }
+        self.judge_load(now);
         for i in 0..self.sources.len() {
             self.sources[i].poll(now);
             self.judge_source(i, now);

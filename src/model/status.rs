@@ -93,6 +93,10 @@ pub struct ProgrammeStatus {
     pub encoder: String,
     /// Why that one.
     pub encoder_reason: String,
+    /// What has been given up because the machine cannot keep up: `none`; `monitors`, the panels'
+    /// pictures; `encoder`, also its effort; `frames`, also pictures of the programme.
+    #[serde(default)]
+    pub relief: String,
     /// Frames since the start, one for each tick.
     pub frames: u64,
     /// Of these, frames that repeated the one before because composing was late.

@@ -14,6 +14,7 @@ use crate::engine::fragment::{Fragment, FragmentError};
 use crate::engine::timebase::Timebase;
 
 use super::Playable;
+use super::ahead::{self, Ahead};
 
 /// Encoded frames that may wait for the payloader.
 const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(2);
@@ -29,6 +30,8 @@ glib::wrapper! {
 struct Programme {
     video: Arc<Feed>,
     audio: Arc<Feed>,
+    /// Its pictures follow each other at a fixed distance.
+    even: bool,
     timebase: Timebase,
 }
 
@@ -44,6 +47,7 @@ impl FeedFactory {
         let _ = factory.imp().plays.set(Programme {
             video: playable.video.clone(),
             audio: playable.audio.clone(),
+            even: playable.always,
             timebase: timebase.clone(),
         });
         factory
@@ -136,7 +140,7 @@ fn fragment_for(caps: &gst::Caps) -> Option<&'static str> {
 }
 
 /// Adds the packing of one feed to `bin`, as the server's `pay<number>`.
-fn add(bin: &gst::Bin, feed: &Feed, source: &str, number: u32) -> bool {
+fn add(bin: &gst::Bin, feed: &Feed, source: &str, number: u32, even: bool) -> bool {
     let Some(name) = feed.caps().as_ref().and_then(fragment_for) else {
         return false;
     };
@@ -145,7 +149,10 @@ fn add(bin: &gst::Bin, feed: &Feed, source: &str, number: u32) -> bool {
         let appsrc: gst_app::AppSrc = fragment.element("in")?;
         let pay: gst::Element = fragment.element("pay")?;
         pay.set_property("pt", 96 + number);
-        let line = fragment.into_line();
+        let mut line = fragment.into_line();
+        if even && name == "relay-h264" {
+            send_ahead(&mut line, &pay);
+        }
         // Only an element without a parent may be renamed.
         appsrc.set_property("name", source);
         pay.set_property("name", format!("pay{number}"));
@@ -158,6 +165,21 @@ fn add(bin: &gst::Bin, feed: &Feed, source: &str, number: u32) -> bool {
             false
         }
     }
+}
+
+/// Has each picture's end known at once to whoever plays it.
+fn send_ahead(line: &mut Vec<gst::Element>, pay: &gst::Element) {
+    let Some(packets) = pay.static_pad("src") else {
+        return;
+    };
+    packets.add_probe(gst::PadProbeType::BUFFER, |_, info| {
+        if let Some(packet) = info.buffer_mut() {
+            ahead::unmark(packet.make_mut());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let place = line.iter().position(|element| element == pay);
+    line.insert(place.unwrap_or(line.len()), Ahead::new().upcast());
 }
 
 mod imp {
@@ -188,8 +210,8 @@ mod imp {
         fn create_element(&self, _url: &gst_rtsp::RTSPUrl) -> Option<gst::Element> {
             let plays = self.plays.get()?;
             let bin = gst::Bin::new();
-            let picture = super::add(&bin, &plays.video, "video", 0);
-            let sound = super::add(&bin, &plays.audio, "audio", u32::from(picture));
+            let picture = super::add(&bin, &plays.video, "video", 0, plays.even);
+            let sound = super::add(&bin, &plays.audio, "audio", u32::from(picture), plays.even);
             if !picture && !sound {
                 // Ended between the question whether it plays and this one.
                 tracing::debug!("a mount has nothing to play");

@@ -12,12 +12,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Engine, Look, Panel, camera, free_port, seconds, slides, talk};
-use gst::prelude::*;
+use common::{Engine, Eye, Look, Panel, camera, free_port, seconds, slides, talk};
 
 const ROUNDS: usize = 5;
 const SPAN: Duration = seconds(12);
@@ -59,73 +56,6 @@ fn thread(engine: &Engine, name: &str) -> String {
         std::fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim() == name)
     });
     found.unwrap().join("stat").display().to_string()
-}
-
-/// A player of the relay that knows what it shows: the brightness of the picture's middle, and when
-/// that last changed by much.
-struct Player {
-    pipeline: gst::Pipeline,
-    /// Nanoseconds since `begun`; 0 before the first change.
-    changed: Arc<AtomicU64>,
-    begun: Instant,
-}
-
-impl Player {
-    fn open(url: &str) -> Self {
-        gst::init().unwrap();
-        let line = "rtspsrc name=in latency=0 protocols=tcp ! rtph264depay ! h264parse ! \
-                    avdec_h264 max-threads=1 ! appsink name=out sync=false max-buffers=2 drop=true";
-        let pipeline = gst::parse::launch(line).unwrap();
-        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
-        pipeline
-            .by_name("in")
-            .unwrap()
-            .set_property("location", url);
-        let sink = pipeline.by_name("out").unwrap();
-        let sink = sink.downcast::<gst_app::AppSink>().unwrap();
-        let (changed, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
-        let (at, mut last) = (changed.clone(), None::<u8>);
-        let on_sample = move |sink: &gst_app::AppSink| {
-            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let caps = sample.caps().and_then(|caps| caps.structure(0)).unwrap();
-            let size = |name: &str| caps.get::<i32>(name).unwrap();
-            let (width, height) = (size("width"), size("height"));
-            let map = sample.buffer().unwrap().map_readable().unwrap();
-            let middle = map[(height / 2 * width + width / 2) as usize];
-            if last.is_some_and(|last| last.abs_diff(middle) > 60) {
-                at.store(begun.elapsed().as_nanos() as u64, Ordering::Release);
-            }
-            last = Some(middle);
-            Ok(gst::FlowSuccess::Ok)
-        };
-        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(on_sample);
-        sink.set_callbacks(callbacks.build());
-        pipeline.set_state(gst::State::Playing).unwrap();
-        Self {
-            pipeline,
-            changed,
-            begun,
-        }
-    }
-
-    /// From `since` until the picture changed; `None` where it did not within 3 s.
-    fn wait_change(&self, since: Instant) -> Option<Duration> {
-        let from = since.duration_since(self.begun).as_nanos() as u64;
-        while since.elapsed() < seconds(3) {
-            let at = self.changed.load(Ordering::Acquire);
-            if at > from {
-                return Some(Duration::from_nanos(at - from));
-            }
-            std::thread::sleep(Duration::from_micros(500));
-        }
-        None
-    }
-}
-
-impl Drop for Player {
-    fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
-    }
 }
 
 fn main() {
@@ -181,7 +111,7 @@ fn delay(engine: &Engine, url: &str) {
     engine.ctl(&["preview", "speaker"]).assert_ok();
     let panel = Panel::open(&engine.room, Look::sized(1920, 1080));
     panel.button("Take").wait_there();
-    let player = Player::open(url);
+    let player = Eye::open(url);
     std::thread::sleep(seconds(3));
     let mut took = Vec::new();
     for n in 0..KEYS {

@@ -148,6 +148,10 @@ fn follow(mut reader: BufReader<TcpStream>, seen: &Mutex<Seen>, begun: Instant) 
         if let Some(last) = number.replace(n) {
             seen.missing_packets += u64::from(n.wrapping_sub(last).wrapping_sub(1));
         }
+        // A delimiter by itself announces a picture, and is none.
+        if packet[12] & 31 == 9 {
+            continue;
+        }
         if let Some(last) = stamp.replace(now) {
             let step = now.wrapping_sub(last);
             seen.pictures += u64::from(step > 0);

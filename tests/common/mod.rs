@@ -10,6 +10,7 @@
 mod crowd;
 mod driver;
 mod engine;
+mod eye;
 mod laptop;
 mod namespace;
 mod nginx;
@@ -28,6 +29,7 @@ mod widget;
 
 pub use crowd::{Player, ask_to_play, connect_from};
 pub use engine::{Engine, Watch};
+pub use eye::Eye;
 pub use laptop::{Laptop, Push};
 pub use namespace::Namespace;
 pub use nginx::Nginx;

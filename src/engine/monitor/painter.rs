@@ -27,6 +27,8 @@ const LEVELS: Duration = Duration::from_millis(50);
 const SOON: Duration = Duration::from_millis(5);
 /// Views that nobody has looked at for so long are not painted until somebody does.
 const UNSEEN: Duration = Duration::from_secs(2);
+/// Views that may cost hardly anything are painted this often.
+const SPARED: Duration = Duration::from_secs(1);
 const BLACK: Colour = Colour {
     red: 0,
     green: 0,
@@ -154,6 +156,8 @@ pub(super) struct Painter {
     stage: Stage,
     board: Arc<Board>,
     levels: Vec<Levels>,
+    /// No view is painted more often than this.
+    least: Duration,
 }
 
 /// What there is to be seen.
@@ -172,6 +176,7 @@ impl Painter {
         window: Arc<Window>,
         board: Arc<Board>,
         preview: Scene,
+        spare: bool,
     ) -> Self {
         Self {
             orders,
@@ -184,6 +189,7 @@ impl Painter {
             },
             board,
             levels: Vec::new(),
+            least: least_period(spare),
         }
     }
 
@@ -198,6 +204,7 @@ impl Painter {
                 Some(Order::Watch(number, watch)) => self.watches.push((number, watch)),
                 Some(Order::Leave(number)) => self.leave(number),
                 Some(Order::Prepare(scene)) => self.stage.preview = scene,
+                Some(Order::Spare(spare)) => self.least = least_period(spare),
                 Some(Order::Stop) => break,
                 #[cfg(test)]
                 Some(Order::Panic) => panic!("asked for"),
@@ -239,8 +246,9 @@ impl Painter {
 
     fn paint(&mut self) {
         let (stage, board, levels) = (&mut self.stage, &self.board, &mut self.levels);
+        let least = self.least;
         self.watches.retain_mut(|(_, watch)| {
-            let written = paint_watch(watch, stage, board, levels);
+            let written = paint_watch(watch, stage, board, levels, least);
             if let Err(error) = &written {
                 tracing::warn!("a panel's monitors are given up: {error}");
             }
@@ -261,6 +269,7 @@ fn paint_watch(
     stage: &mut Stage,
     board: &Board,
     levels: &mut Vec<Levels>,
+    least: Duration,
 ) -> std::io::Result<()> {
     let now = Instant::now();
     if watch.levels_due <= now {
@@ -272,7 +281,7 @@ fn paint_watch(
         if job.due > now || !watch.is_seen {
             continue;
         }
-        job.due = next(job.due, job.period, now);
+        job.due = next(job.due, job.period.max(least), now);
         let Some(background) = stage.set(&job.subject, job.size, job.written == 0) else {
             job.due = now + SOON;
             continue;
@@ -290,6 +299,11 @@ fn paint_watch(
         }
     }
     Ok(())
+}
+
+/// The shortest period of a view, where they are spared or not.
+fn least_period(spare: bool) -> Duration {
+    if spare { SPARED } else { Duration::ZERO }
 }
 
 /// The next of an even series of times; what it is too late for is left out.

@@ -18,6 +18,7 @@ fn monitors() -> Monitors {
         window: Arc::default(),
         board: Meters::new(0).board(),
         preview: scene(),
+        spare: false,
     };
     Monitors::new(room, Vec::new()).unwrap()
 }

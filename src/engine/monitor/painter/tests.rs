@@ -87,7 +87,7 @@ impl Room {
         let (orders, queue) = channel();
         let window = Arc::<Window>::default();
         let board = Meters::new(0).board();
-        let painter = Painter::new(queue, SIZE, window.clone(), board, preview);
+        let painter = Painter::new(queue, SIZE, window.clone(), board, preview, false);
         orders.send(Order::Watch(1, watch)).unwrap();
         let thread = std::thread::spawn(move || painter.run());
         Self {
