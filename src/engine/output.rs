@@ -24,8 +24,9 @@ use super::wording::foreign;
 pub use cause::Cause;
 use session::Session;
 
-/// A peer that has not let us publish after so long is given up.
-const CONNECT: Duration = Duration::from_secs(5);
+/// A peer that has not let us publish after so long is given up: before the sink does, after 5 s, in
+/// words of its own.
+const CONNECT: Duration = Duration::from_millis(4500);
 /// A peer that takes nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(3);
 /// A session that lasted so long was a good one: the next failure starts with a quick retry.
