@@ -24,6 +24,7 @@ mod meter;
 mod mix;
 mod monitor;
 mod music;
+pub(crate) mod netlink;
 mod opening;
 mod ornament;
 mod output;

@@ -13,7 +13,7 @@
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file |
 //! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
-//! | [`relay`] | the RTSP server, for both directions | engine's feeds, ingest |
+//! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
 //! | [`control`] | the Unix socket: server and client | model, monitor, engine's notes |
 //! | [`service`] | systemd, signals, logs | engine's notes |
 //! | [`ctl`] | the shell client | model, control's client |

@@ -4,10 +4,12 @@
 
 mod access;
 mod ahead;
+mod courtesy;
+mod guests;
 mod listen;
 mod mount;
 
-use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -22,7 +24,10 @@ use crate::engine::note::{Note, Notes};
 use crate::engine::timebase::Timebase;
 use crate::ingest::{Registry, rtsp};
 use crate::model::MountPath;
+use crate::venue::RelayConfig;
 
+use guests::{Facts, Guests};
+use listen::Arrival;
 use mount::Readiness;
 
 /// Each client has a thread of its own: whoever waits, for a picture to describe or for a network to
@@ -36,7 +41,8 @@ const MAX_BODY: u32 = 64 << 10;
 const LISTEN_AGAIN: Duration = Duration::from_secs(3);
 /// How long a player is kept waiting for what is about to flow.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often dead sessions are looked for.
+/// How often the guests are looked at, and how often dead sessions are.
+const LOOK: Duration = Duration::from_millis(200);
 const CLEAN_UP: Duration = Duration::from_secs(2);
 
 /// What can be played.
@@ -66,19 +72,20 @@ impl Relay {
     /// Starts the server's thread. Whether it can listen is told by a [`Note::Relay`], and again
     /// when that changes; it is tried for ever.
     pub fn start(
-        listen: SocketAddr,
+        config: RelayConfig,
         playable: Vec<Playable>,
         registry: Arc<Registry>,
         timebase: Timebase,
         notes: Notes,
     ) -> std::io::Result<Self> {
+        courtesy::begin();
         let stop = Arc::new(AtomicBool::new(false));
         let clients = Arc::new(AtomicU64::new(0));
         let players = Arc::new(AtomicU64::new(0));
         let context = glib::MainContext::new();
         let server = Server {
-            listen,
-            playable,
+            config,
+            playable: playable.into(),
             registry,
             timebase,
             notes,
@@ -122,8 +129,8 @@ impl Drop for Relay {
 }
 
 struct Server {
-    listen: SocketAddr,
-    playable: Vec<Playable>,
+    config: RelayConfig,
+    playable: Arc<[Playable]>,
     registry: Arc<Registry>,
     timebase: Timebase,
     notes: Notes,
@@ -136,11 +143,14 @@ impl Server {
     fn run(self, context: &glib::MainContext) {
         let ran = context.with_thread_default(|| {
             while !self.stop.load(Ordering::Relaxed) {
-                let server = self.build();
-                match listen::listen(self.listen, &server, context) {
+                let arrival = Arrival::default();
+                let server = self.build(&arrival);
+                let address = self.config.listen;
+                let guests = Rc::new(Guests::new(address.port(), self.playable.clone()));
+                match listen::listen(address, &server, &guests, &arrival, context) {
                     Ok(source) => {
                         self.notes.send(Note::Relay(Ok(())));
-                        self.serve(&server, context);
+                        self.serve(&server, &guests, context);
                         source.destroy();
                         server.client_filter(Some(&mut |_, _| {
                             gst_rtsp_server::RTSPFilterResult::Remove
@@ -160,7 +170,7 @@ impl Server {
         }
     }
 
-    fn build(&self) -> gst_rtsp_server::RTSPServer {
+    fn build(&self, arrival: &Arrival) -> gst_rtsp_server::RTSPServer {
         let server = gst_rtsp_server::RTSPServer::new();
         server.set_content_length_limit(MAX_BODY);
         if let Some(pool) = server.thread_pool() {
@@ -169,9 +179,12 @@ impl Server {
         if let Some(pool) = server.session_pool() {
             pool.set_max_sessions(MAX_SESSIONS);
         }
-        server.set_auth(Some(&access::Access::new(&self.registry)));
+        server.set_auth(Some(&access::Access::new(
+            &self.registry,
+            self.config.guard.as_ref(),
+        )));
         let mounts = server.mount_points().unwrap_or_default();
-        for playable in &self.playable {
+        for playable in self.playable.iter() {
             let factory = mount::FeedFactory::new(playable, &self.timebase);
             mounts.add_factory(playable.path.as_str(), factory);
         }
@@ -183,7 +196,8 @@ impl Server {
         server.set_mount_points(Some(&mounts));
         let clients = self.clients.clone();
         let players = self.players.clone();
-        let mounted: Arc<[Playable]> = self.playable.clone().into();
+        let mounted = self.playable.clone();
+        let arrival = arrival.clone();
         server.connect_client_connected(move |_, client| {
             clients.fetch_add(1, Ordering::Relaxed);
             let count = clients.clone();
@@ -192,20 +206,34 @@ impl Server {
             });
             count_player(client, &players);
             doors.watch(client);
+            let facts = arrival.lock().take().unwrap_or_default();
+            note_facts(client, &facts);
             // A mount is built of what flows; while nothing does it is not there.
-            let described = mounted.clone();
-            client.connect_pre_describe_request(move |_, context| ready(&described, context));
+            let (described, known) = (mounted.clone(), facts.clone());
+            client
+                .connect_pre_describe_request(move |_, context| ready(&described, &known, context));
             let set_up = mounted.clone();
-            client.connect_pre_setup_request(move |_, context| ready(&set_up, context));
+            client.connect_pre_setup_request(move |_, context| ready(&set_up, &facts, context));
         });
         server
     }
 
     /// Serves clients until the relay is dropped.
-    fn serve(&self, server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext) {
+    fn serve(
+        &self,
+        server: &gst_rtsp_server::RTSPServer,
+        guests: &Guests,
+        context: &glib::MainContext,
+    ) {
+        let mut cleaned = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
-            wait(context, CLEAN_UP, &self.stop);
-            if let Some(pool) = server.session_pool() {
+            wait(context, LOOK, &self.stop);
+            let now = Instant::now();
+            guests.look(now);
+            if now.duration_since(cleaned) > CLEAN_UP
+                && let Some(pool) = server.session_pool()
+            {
+                cleaned = now;
                 pool.cleanup();
             }
         }
@@ -232,6 +260,17 @@ fn count_player(client: &gst_rtsp_server::RTSPClient, players: &Arc<AtomicU64>) 
     client.connect_closed(move |_| end());
 }
 
+/// Writes down what the client does.
+fn note_facts(client: &gst_rtsp_server::RTSPClient, facts: &Arc<Facts>) {
+    let own = facts.clone();
+    client.connect_closed(move |_| own.gone.store(true, Ordering::Relaxed));
+    let own = facts.clone();
+    client.connect_new_session(move |_, _| own.seated.store(true, Ordering::Relaxed));
+    // Its key has been checked, and its place is its own.
+    let own = facts.clone();
+    client.connect_announce_request(move |_, _| own.publishes.store(true, Ordering::Relaxed));
+}
+
 /// Runs the context for `time`, or until `stop`.
 fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
     let deadline = Instant::now() + time;
@@ -248,14 +287,26 @@ fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
 
 /// Whether the mount that a request is about can be built. Waits, on the client's own thread, for
 /// what is about to flow.
-fn ready(mounts: &[Playable], context: &gst_rtsp_server::RTSPContext) -> RTSPStatusCode {
-    let Some(mount) = find(mounts, context) else {
+fn ready(
+    mounts: &[Playable],
+    facts: &Facts,
+    context: &gst_rtsp_server::RTSPContext,
+) -> RTSPStatusCode {
+    let Some((number, mount)) = find(mounts, context) else {
         return RTSPStatusCode::Ok;
     };
+    courtesy::step_back();
     let deadline = Instant::now() + PATIENCE;
     loop {
         match mount::readiness(&mount.video, &mount.audio) {
-            Readiness::Ready => return RTSPStatusCode::Ok,
+            Readiness::Ready => {
+                let mut built = facts.built.lock();
+                // The media is built once, for whatever asks first.
+                if built.as_ref().is_none_or(|(known, _)| *known != number) {
+                    *built = Some((number, mount::shape(mount)));
+                }
+                return RTSPStatusCode::Ok;
+            }
             Readiness::Nothing if !mount.always => return RTSPStatusCode::NotFound,
             _ if Instant::now() > deadline => return RTSPStatusCode::ServiceUnavailable,
             _ => std::thread::sleep(Duration::from_millis(20)),
@@ -267,9 +318,9 @@ fn ready(mounts: &[Playable], context: &gst_rtsp_server::RTSPContext) -> RTSPSta
 fn find<'a>(
     mounts: &'a [Playable],
     context: &gst_rtsp_server::RTSPContext,
-) -> Option<&'a Playable> {
+) -> Option<(usize, &'a Playable)> {
     let path = context.uri().map(path_of)?;
-    mounts.iter().find(|mount| {
+    (0..).zip(mounts).find(|(_, mount)| {
         let rest = path.strip_prefix(mount.path.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
@@ -284,11 +335,15 @@ pub(crate) fn path_of(url: &gst_rtsp::RTSPUrl) -> String {
 
 /// Puts the pipeline of a media on the common clock.
 pub(crate) fn adopt(media: &impl IsA<gst_rtsp_server::RTSPMedia>, timebase: &Timebase) {
+    if let Some(pipeline) = pipeline_of(media) {
+        timebase.adopt(&pipeline);
+    }
+}
+
+fn pipeline_of(media: &impl IsA<gst_rtsp_server::RTSPMedia>) -> Option<gst::Pipeline> {
     let mut top = media.element().upcast::<gst::Object>();
     while let Some(parent) = top.parent() {
         top = parent;
     }
-    if let Ok(pipeline) = top.downcast::<gst::Pipeline>() {
-        timebase.adopt(&pipeline);
-    }
+    top.downcast().ok()
 }

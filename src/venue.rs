@@ -191,6 +191,17 @@ pub struct OutputConfig {
 pub struct RelayConfig {
     /// Where the RTSP server listens, for players and for laptops alike.
     pub listen: SocketAddr,
+    /// Who may play; `None`: everybody.
+    pub guard: Option<Guard>,
+}
+
+/// A user and a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// No secret.
+    pub user: String,
+    /// From a file.
+    pub password: Secret,
 }
 
 impl Venue {

@@ -220,7 +220,10 @@ fn rtmps_reaches_its_server_and_believes_only_good_certificates() {
             .unwrap()
             .is_empty()
     });
-    assert_eq!(output(&status, "trusting")["state"], "publishing");
+    assert_eq!(output(&status, "strict")["reconnects"], 0);
+    engine.wait_status(seconds(2), "publishing", |status| {
+        output(status, "trusting")["state"] == "publishing"
+    });
     assert!(!server.publishing("live", "strict"));
 }
 

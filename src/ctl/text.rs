@@ -160,8 +160,14 @@ fn output_line(output: &OutputStatus) -> String {
     } else {
         format!("; last trouble: {}", output.last_reason)
     };
+    // Less is what a network does.
+    let behind = if output.behind_ms < 500 {
+        String::new()
+    } else {
+        format!("; {:.1} s behind", output.behind_ms as f64 / 1000.0)
+    };
     format!(
-        "{:<10} {} kb/s to {}; {} frames sent, {} lost, {} reconnects{reason}",
+        "{:<10} {} kb/s to {}; {} frames sent, {} lost, {} reconnects{behind}{reason}",
         output.state,
         output.bit_rate / 1000,
         output.to,

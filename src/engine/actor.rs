@@ -20,6 +20,7 @@ use super::ledger::{Ledger, wall_clock};
 use super::memory::Memory;
 use super::monitor::Monitors;
 use super::music::Music;
+use super::netlink::Network;
 use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::overload::Overload;
@@ -44,6 +45,7 @@ pub(super) struct Actor {
     pub(super) show: ShowState,
     pub(super) sources: Vec<Source>,
     pub(super) outputs: Vec<Output>,
+    pub(super) network: Network,
     pub(super) programme: Programme,
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,

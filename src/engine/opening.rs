@@ -19,6 +19,7 @@ use super::ledger::{Ledger, wall_clock};
 use super::memory::{self, Memory, Recalled};
 use super::monitor::Monitors;
 use super::music::Music;
+use super::netlink::Network;
 use super::note::Notes;
 use super::output::Output;
 use super::overload::Overload;
@@ -70,10 +71,12 @@ impl Actor {
         let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
         let next = preview_scene(&venue, &cast, &show, &sources, &mut slates);
         let monitors = Monitors::start(&venue.programme, &programme, &sources, next)?;
-        let outputs = (venue.outputs.iter())
-            .map(|config| {
+        let outputs = (0..)
+            .zip(&venue.outputs)
+            .map(|(number, config)| {
                 let (video, audio) = (&programme.video, &programme.audio);
-                Output::new(config.clone(), video, audio, &timebase, notes.clone())
+                let config = config.clone();
+                Output::new(config, number, video, audio, &timebase, notes.clone())
             })
             .collect();
         let registry = registry(&sources, &notes);
@@ -83,7 +86,7 @@ impl Actor {
             source.start(Instant::now());
         }
         let relay = Relay::start(
-            venue.relay.listen,
+            venue.relay.clone(),
             playable,
             registry.clone(),
             timebase.clone(),
@@ -99,6 +102,7 @@ impl Actor {
             show,
             sources,
             outputs,
+            network: Network::open(),
             programme,
             monitors,
             relay,

@@ -1,34 +1,51 @@
-//! Supervisor of one RTMP push: a pipeline of its own, built anew whenever it fails, for ever.
-//! Owned by the engine thread; [`Output::poll`] is its clock.
+//! Supervisor of one RTMP push: a [`Session`] with a pipeline of its own, built anew whenever it
+//! fails, for ever. Owned by the engine thread; [`Output::poll`] is its clock.
 
+mod cause;
+mod session;
+mod trail;
+
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
-
-use crate::model::Phrase;
+use crate::model::{Phrase, Said};
 use crate::secret::redact;
 use crate::venue::OutputConfig;
 
-use super::feed::{Feed, Gate, Subscription};
-use super::fragment::{Fragment, FragmentError};
+use super::feed::Feed;
+use super::fragment::FragmentError;
+use super::netlink::tcp::{Mark, Wire};
 use super::note::{Note, Notes};
-use super::pipeline::{Pipe, PipeNote};
+use super::pipeline::PipeNote;
 use super::timebase::Timebase;
 use super::wording::foreign;
 
-/// Encoded frames that may wait for the peer: the watchdog acts long before.
-const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(10);
-/// A peer that has not let us publish after so long is given up.
-const CONNECT: Duration = Duration::from_secs(5);
+pub use cause::Cause;
+use session::Session;
+
+/// A peer that has not let us publish after so long is given up: before the sink does, after 5 s, in
+/// words of its own.
+const CONNECT: Duration = Duration::from_millis(4500);
 /// A peer that takes nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(3);
 /// A session that lasted so long was a good one: the next failure starts with a quick retry.
 const GOOD: Duration = Duration::from_secs(10);
-/// FLV tags that have left before the peer counts as one that takes them: the sink holds the first
-/// until it is connected.
-const TAGS: u64 = 3;
+/// A peer that has what it has so much later than usual is cut: its viewers are better served by a
+/// new session, which starts with what is on air now.
+const BEHIND: Duration = Duration::from_secs(3);
+/// Pictures that have left before the peer counts as one that takes them: the sink lets headers pass,
+/// and holds the first picture until it may publish.
+const PICTURES: u64 = 2;
+/// Attempts that a network in motion brings about are at least so far apart.
+const HURRY: Duration = Duration::from_millis(400);
+
+/// How far behind a session may be that began `at_start` behind, because frames waited for the
+/// connection, and is `age` old: it has to catch up by a second in ten.
+fn allowed(at_start: Duration, age: Duration) -> Duration {
+    let at_first = at_start + Duration::from_secs(1);
+    BEHIND.max(at_first.saturating_sub(age / 10))
+}
 
 /// Time between attempt `n` (from 1 on) and the next: at once, then up to 5 s.
 fn pause(attempt: u32) -> Duration {
@@ -75,27 +92,6 @@ impl OutputState {
     }
 }
 
-/// What leaves towards the peer, counted on its streaming thread.
-#[derive(Debug, Default)]
-struct Meter {
-    tags: AtomicU64,
-    video_tags: AtomicU64,
-    bytes: AtomicU64,
-}
-
-/// One connection to the peer. Dropped, it ends.
-#[derive(Debug)]
-struct Session {
-    meter: Arc<Meter>,
-    /// Frames of the programme when it began.
-    began: u64,
-    /// What had left at the last look, and when that last grew.
-    bytes: u64,
-    grew: Instant,
-    places: [Subscription; 2],
-    _pipe: Pipe,
-}
-
 /// One output and everything it owns.
 #[derive(Debug)]
 pub struct Output {
@@ -105,16 +101,21 @@ pub struct Output {
     audio: Arc<Feed>,
     timebase: Timebase,
     notes: Notes,
+    /// Among all outputs, in the venue's order.
+    number: u32,
     state: OutputState,
     session: Option<Session>,
+    /// How far behind the session was when it began to publish.
+    at_start: Duration,
     run: u64,
     attempt: u32,
-    /// When the last attempt began.
+    /// When the last attempt began, and whether a way has opened since.
     tried: Instant,
+    opened: bool,
     last_reason: Phrase,
     last_detail: String,
     /// A failure that nobody has been told of.
-    failed: bool,
+    failed: Option<Cause>,
     reconnects: u64,
     sent: u64,
     lost: u64,
@@ -126,6 +127,7 @@ impl Output {
     /// An output that is not wanted yet.
     pub fn new(
         config: OutputConfig,
+        number: u32,
         video: &Arc<Feed>,
         audio: &Arc<Feed>,
         timebase: &Timebase,
@@ -137,14 +139,17 @@ impl Output {
             audio: audio.clone(),
             timebase: timebase.clone(),
             notes,
+            number,
             state: OutputState::Stopped,
             session: None,
+            at_start: Duration::ZERO,
             run: 0,
             attempt: 0,
             tried: Instant::now(),
+            opened: false,
             last_reason: Phrase::default(),
             last_detail: String::new(),
-            failed: false,
+            failed: None,
             reconnects: 0,
             sent: 0,
             lost: 0,
@@ -167,9 +172,23 @@ impl Output {
         &self.last_detail
     }
 
-    /// Whether it has failed since the last call.
-    pub fn take_failure(&mut self) -> bool {
-        std::mem::take(&mut self.failed)
+    /// Whether it has failed since the last call, and what to say of that.
+    pub fn take_failure(&mut self) -> Option<(Cause, Said)> {
+        let cause = self.failed.take()?;
+        Some((cause, cause.said(&self.config.label, &self.last_reason)))
+    }
+
+    /// Whether it publishes, and has for so long that what was wrong before is over.
+    pub fn is_steady(&self, now: Instant) -> bool {
+        matches!(self.state, OutputState::Publishing { since } if now.duration_since(since) > GOOD)
+    }
+
+    /// How much later than usual the peer has what it has; nothing while it does not publish.
+    pub fn behind(&self) -> Duration {
+        match (&self.state, &self.session) {
+            (OutputState::Publishing { .. }, Some(session)) => session.behind(),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Where it pushes to, for people: without key, user and password.
@@ -191,13 +210,13 @@ impl Output {
     pub fn frames(&self) -> (u64, u64) {
         match &self.session {
             Some(session) if matches!(self.state, OutputState::Publishing { .. }) => {
-                let sent = session.meter.video_tags.load(Ordering::Relaxed);
-                (self.sent + sent, self.lost + session.places[0].lost())
+                let (entered, left_over) = session.pictures();
+                (self.sent + entered - left_over, self.lost + session.lost())
             }
             // On the way: what is made meanwhile waits in the queue.
             Some(session) => {
-                let missed = session.began.saturating_sub(self.accounted);
-                (self.sent, self.lost + missed + session.places[0].lost())
+                let missed = session.began().saturating_sub(self.accounted);
+                (self.sent, self.lost + missed + session.lost())
             }
             None if self.state == OutputState::Stopped => (self.sent, self.lost),
             None => {
@@ -209,9 +228,7 @@ impl Output {
 
     /// Bytes that left in this session.
     pub fn bytes(&self) -> u64 {
-        self.session
-            .as_ref()
-            .map_or(0, |s| s.meter.bytes.load(Ordering::Relaxed))
+        self.session.as_ref().map_or(0, Session::bytes)
     }
 
     /// Starts or stops it. Stopping is immediate, whatever the peer does: the pipeline is left to
@@ -238,55 +255,30 @@ impl Output {
     fn connect(&mut self, now: Instant) {
         self.run += 1;
         self.tried = now;
+        self.opened = false;
         self.state = OutputState::Connecting { since: now };
         match self.open(now) {
             Ok(session) => self.session = Some(session),
             Err(error) => {
                 let said = error.to_string();
-                self.fail(foreign(&said), said, now);
+                self.fail(Cause::Unreachable, foreign(&said), said, now);
             }
         }
     }
 
     fn open(&self, now: Instant) -> Result<Session, FragmentError> {
-        let fragment = Fragment::pipeline("output-rtmp")?;
-        let base = self.config.uri.as_str().trim_end_matches('/');
-        match &self.config.key {
-            Some(key) => {
-                // The key is the stream's name as it is: in a URL, some of its characters would
-                // mean something.
-                fragment.set("out", "location", &format!("{base}/key"))?;
-                fragment.set("out", "stream", key.reveal())?;
-            }
-            None => fragment.set("out", "location", base)?,
-        }
-        if !self.config.tls_verify {
-            fragment.set("out", "tls-validation-flags", "0")?;
-        }
-        let video: gst_app::AppSrc = fragment.element("video")?;
-        let audio: gst_app::AppSrc = fragment.element("audio")?;
-        let sink: gst::Element = fragment.element("out")?;
-        let meter = Arc::new(Meter::default());
-        if let Some(pad) = sink.static_pad("sink") {
-            count(&pad, meter.clone());
-        }
         let (notes, id, run) = (self.notes.clone(), self.config.id.clone(), self.run);
         let report = move |note| notes.send(Note::Output(id.clone(), run, note));
-        let pipe = fragment.into_pipe(&self.timebase, Box::new(report));
-        let gate = Gate::default();
-        // The sound's place first: the gate is opened by the picture.
-        let sound = self.audio.subscribe(audio, QUEUE, Some(gate.clone()));
-        let picture = self.video.subscribe(video, QUEUE, Some(gate));
-        // A refusal has been reported, and arrives as a note.
-        let _ = pipe.play();
-        Ok(Session {
-            meter,
-            began: self.video.pushed(),
-            bytes: 0,
-            grew: now,
-            places: [picture, sound],
-            _pipe: pipe,
-        })
+        let feeds = [&self.video, &self.audio];
+        let mark = Mark::of(self.number, self.run);
+        Session::open(
+            &self.config,
+            feeds,
+            &self.timebase,
+            mark,
+            Box::new(report),
+            now,
+        )
     }
 
     /// A pipeline of run `run` has something to say.
@@ -297,7 +289,8 @@ impl Output {
         match note {
             PipeNote::Error { text, detail } => {
                 tracing::debug!("output {}: {detail}", self.config.id);
-                self.fail(foreign(&text), format!("{text} ({detail})"), now);
+                let cause = Cause::of(&text);
+                self.fail(cause, foreign(&text), format!("{text} ({detail})"), now);
             }
             PipeNote::Ended => self.give_up(Phrase::new("the stream ended"), now),
         }
@@ -305,10 +298,10 @@ impl Output {
 
     /// The peer did not do what it should have done.
     fn give_up(&mut self, reason: Phrase, now: Instant) {
-        self.fail(reason, String::new(), now);
+        self.fail(Cause::Unreachable, reason, String::new(), now);
     }
 
-    fn fail(&mut self, reason: Phrase, detail: String, now: Instant) {
+    fn fail(&mut self, cause: Cause, reason: Phrase, detail: String, now: Instant) {
         if let OutputState::Publishing { since } = self.state {
             self.reconnects += 1;
             if now.duration_since(since) > GOOD {
@@ -319,7 +312,7 @@ impl Output {
         self.close();
         self.last_reason = reason;
         self.last_detail = detail;
-        self.failed = true;
+        self.failed = Some(cause);
         // Attempts are so far apart, and not the end of one from the beginning of the next.
         self.state = OutputState::Waiting {
             until: (self.tried + pause(self.attempt)).max(now),
@@ -330,9 +323,14 @@ impl Output {
     fn close(&mut self) {
         self.run += 1;
         let pushed = self.video.pushed();
-        let sent = match self.session.take() {
+        let session = self.session.take();
+        if let Some(session) = &session {
+            session.abandon_if_late();
+        }
+        let sent = match session {
             Some(session) if matches!(self.state, OutputState::Publishing { .. }) => {
-                session.meter.video_tags.load(Ordering::Relaxed)
+                let (entered, left_over) = session.pictures();
+                entered - left_over
             }
             _ => 0,
         };
@@ -341,28 +339,34 @@ impl Output {
         self.accounted = pushed;
     }
 
-    /// Looks after it; called some ten times a second.
-    pub fn poll(&mut self, now: Instant) {
+    /// Looks after it; called some ten times a second with the connections that the kernel knows.
+    pub fn poll(&mut self, wires: &HashMap<Mark, Wire>, now: Instant) {
+        self.try_in_a_hurry(now);
         if let Some(session) = &mut self.session {
-            let bytes = session.meter.bytes.load(Ordering::Relaxed);
-            if bytes != session.bytes {
-                session.bytes = bytes;
-                session.grew = now;
-            }
+            session.look(wires.get(&session.mark()).copied(), now);
         }
         let session = self.session.as_ref();
-        let tags = session.map_or(0, |s| s.meter.tags.load(Ordering::Relaxed));
-        let silent = session.is_some_and(|s| now.duration_since(s.grew) > STALL);
+        let entered = session.map_or(0, |session| session.pictures().0);
+        let behind = session.map_or(Duration::ZERO, Session::behind);
+        let silent = session.is_some_and(|session| session.silence(now) > STALL);
         match self.state {
-            OutputState::Connecting { .. } if tags >= TAGS => {
+            OutputState::Connecting { .. } if entered >= PICTURES => {
                 // What the programme made before this session began never reaches its viewers.
-                let began = session.map_or(self.accounted, |s| s.began);
+                let began = session.map_or(self.accounted, Session::began);
                 self.lost += began.saturating_sub(self.accounted);
                 self.accounted = began.max(self.accounted);
+                self.at_start = behind;
                 self.state = OutputState::Publishing { since: now };
             }
             OutputState::Connecting { since } if now.duration_since(since) > CONNECT => {
                 self.give_up(Phrase::new("the server does not answer"), now);
+            }
+            OutputState::Publishing { since }
+                if behind > allowed(self.at_start, now.duration_since(since)) =>
+            {
+                let detail = format!("{:.1} s behind", behind.as_secs_f64());
+                let reason = Phrase::new("it fell more than 3 s behind");
+                self.fail(Cause::Behind, reason, detail, now);
             }
             OutputState::Publishing { .. } if silent => {
                 self.give_up(Phrase::new("the server takes nothing any more"), now);
@@ -371,30 +375,30 @@ impl Output {
             _ => {}
         }
     }
-}
 
-/// Counts what enters the sink. The sink's pad takes a buffer only when the one before has left
-/// into the connection.
-fn count(pad: &gst::Pad, meter: Arc<Meter>) {
-    /// First byte of an FLV tag with pictures.
-    const VIDEO_TAG: u8 = 9;
-    /// `AVCPacketType` of pictures (Adobe's FLV specification 10.1, E.4.3.1).
-    const PICTURES: u8 = 1;
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            meter.tags.fetch_add(1, Ordering::Relaxed);
-            meter
-                .bytes
-                .fetch_add(buffer.size() as u64, Ordering::Relaxed);
-            // Tag header, then codec, then the kind of packet: the first tag carries no picture.
-            let mut head = [0u8; 13];
-            let read = buffer.copy_to_slice(0, &mut head).is_ok();
-            if read && head[0] == VIDEO_TAG && head[12] == PICTURES {
-                meter.video_tags.fetch_add(1, Ordering::Relaxed);
-            }
+    /// A way through the network has opened: who waits tries at once, and so does who has been
+    /// knocking since before. (Several things happen when a cable is plugged in, one after the other.)
+    pub fn hurry(&mut self) {
+        self.opened = matches!(
+            self.state,
+            OutputState::Waiting { .. } | OutputState::Connecting { .. }
+        );
+    }
+
+    fn try_in_a_hurry(&mut self, now: Instant) {
+        if !self.opened || now.duration_since(self.tried) < HURRY {
+            return;
         }
-        gst::PadProbeReturn::Ok
-    });
+        self.opened = false;
+        match self.state {
+            OutputState::Waiting { .. } => {}
+            OutputState::Connecting { .. } => self.close(),
+            OutputState::Stopped | OutputState::Publishing { .. } => return,
+        }
+        // Quick attempts follow: what carries a link may take a moment to carry a connection.
+        self.attempt = 1;
+        self.connect(now);
+    }
 }
 
 #[cfg(test)]
@@ -411,5 +415,14 @@ mod tests {
                 .iter()
                 .all(|pause| *pause < CONNECT && *pause <= Duration::from_secs(5))
         );
+    }
+
+    #[test]
+    fn a_session_that_began_late_has_to_catch_up() {
+        let s = Duration::from_secs;
+        assert_eq!(allowed(s(0), s(0)), s(3));
+        assert_eq!(allowed(s(5), s(0)), s(6));
+        assert_eq!(allowed(s(5), s(20)), s(4));
+        assert_eq!(allowed(s(5), s(3600)), s(3));
     }
 }

@@ -34,6 +34,7 @@ struct OutputFigures {
     bit_rate: u64,
     sent: u64,
     lost: u64,
+    behind: Duration,
 }
 
 impl Figures {
@@ -90,6 +91,7 @@ impl Figures {
                 bit_rate: (grown as f64 * 8.0 / seconds) as u64,
                 sent,
                 lost,
+                behind: output.behind(),
             };
         }
     }
@@ -263,6 +265,11 @@ impl Actor {
             sent_frames: figures.sent,
             lost_frames: figures.lost,
             reconnects: output.reconnects(),
+            behind_ms: if state == "publishing" {
+                figures.behind.as_millis() as u64
+            } else {
+                0
+            },
         }
     }
 }

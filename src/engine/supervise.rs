@@ -15,7 +15,7 @@ use super::encoder::{Choice, Codec, Effort, Encoder, Outlet};
 use super::feed::{Feed, Media};
 use super::ledger::wall_clock;
 use super::note::{Note, Notes};
-use super::output::{Output, OutputState};
+use super::output::{Cause, Output, OutputState};
 use super::overload::Overload;
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
@@ -147,9 +147,14 @@ impl Actor {
             self.sources[i].poll(now);
             self.judge_source(i, now);
         }
+        let wires = self.network.connections();
+        let opened = self.network.take_opened();
         for i in 0..self.outputs.len() {
-            self.outputs[i].poll(now);
-            self.judge_output(i);
+            if opened {
+                self.outputs[i].hurry();
+            }
+            self.outputs[i].poll(&wires, now);
+            self.judge_output(i, now);
         }
         self.look_after_slate(now);
         if self.figures.is_due(now, FIGURES) {
@@ -314,7 +319,7 @@ impl Actor {
         self.on_air_since = since;
     }
 
-    fn judge_output(&mut self, index: usize) {
+    fn judge_output(&mut self, index: usize, now: Instant) {
         let output = &mut self.outputs[index];
         let (scope, label) = (
             Scope::Output(output.config.id.clone()),
@@ -330,22 +335,23 @@ impl Actor {
                 {
                     tracing::info!("{label} is publishing again");
                 }
-                self.clear(&scope, "unreachable");
-            }
-            OutputState::Stopped => self.clear(&scope, "unreachable"),
-            OutputState::Waiting { .. } | OutputState::Connecting { .. } => {
-                if !output.take_failure() {
-                    return;
+                let steady = self.outputs[index].is_steady(now);
+                self.clear(&scope, Cause::Unreachable.code());
+                if steady {
+                    self.clear(&scope, Cause::Behind.code());
                 }
-                let said = Said {
-                    happened: Phrase::new("{output} cannot be reached: {reason}.")
-                        .with("output", label)
-                        .with("reason", output.last_reason().clone()),
-                    doing: Phrase::new("It is tried again, at most 5 s apart; all else goes on."),
-                    advice: Phrase::new("Check the server's address and key, and the network."),
+            }
+            OutputState::Stopped => {
+                for cause in [Cause::Unreachable, Cause::Behind] {
+                    self.clear(&scope, cause.code());
+                }
+            }
+            OutputState::Waiting { .. } | OutputState::Connecting { .. } => {
+                let Some((cause, said)) = output.take_failure() else {
+                    return;
                 };
                 let detail = output.last_detail().to_owned();
-                self.raise(scope, "unreachable", Severity::Warning, said, &detail);
+                self.raise(scope, cause.code(), Severity::Warning, said, &detail);
             }
         }
     }

@@ -17,8 +17,21 @@ pub fn foreign(text: &str) -> Phrase {
 }
 
 /// Marks in lower case, and what they mean: the particular before the general.
-fn known() -> [(&'static [&'static str], Phrase); 12] {
+fn known() -> [(&'static [&'static str], Phrase); 15] {
     [
+        // What an RTMP server does not say: it closes at the word that it does not like.
+        (
+            &["stream already exists", "publish.badname"],
+            Phrase::new("the server still holds this stream's name for another session"),
+        ),
+        (
+            &["'publish' cmd failed"],
+            Phrase::new("the server does not accept the stream's name or key"),
+        ),
+        (
+            &["'connect' cmd failed"],
+            Phrase::new("the server does not accept the application's name"),
+        ),
         (
             &["connection refused"],
             Phrase::new("the connection was refused"),

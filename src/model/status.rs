@@ -201,6 +201,10 @@ pub struct OutputStatus {
     pub lost_frames: u64,
     /// How often it was built anew after it had published.
     pub reconnects: u64,
+    /// How much later than usual the server has what it has, in milliseconds, as the kernel knows it;
+    /// 0 while it does not publish. More than 3000: it is cut, and connected anew.
+    #[serde(default)]
+    pub behind_ms: u64,
 }
 
 /// The RTSP server.

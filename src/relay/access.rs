@@ -1,5 +1,6 @@
-//! Who may do what at the RTSP server. Paths are open but for `/ingest/<id>` of a source with a
-//! key: there the user is the source's id and the password its key, by digest.
+//! Who may do what at the RTSP server, by digest. `/ingest/<id>` of a source with a key: user is the
+//! source's id, password its key; of a source without: anybody. All else: the user and the password
+//! of the venue's `[relay]`, where it names them; else anybody.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,12 +9,15 @@ use glib::subclass::prelude::*;
 use gst_rtsp_server::prelude::*;
 
 use crate::ingest::Registry;
-use crate::model::SourceId;
+use crate::venue::Guard;
 
 use super::path_of;
 
 /// The field of a token that says whose key was shown.
 const OWNER: &str = "owner";
+/// What it says for those that may play; no path of an ingest is spelt so.
+const PLAYER: &str = "player";
+const INGEST: &str = "/ingest/";
 
 glib::wrapper! {
     /// The server's authenticator.
@@ -21,19 +25,20 @@ glib::wrapper! {
 }
 
 impl Access {
-    /// Knows the keys of all places.
-    pub fn new(registry: &Arc<Registry>) -> Self {
+    /// Knows the keys of all places, and who may play.
+    pub fn new(registry: &Arc<Registry>, players: Option<&Guard>) -> Self {
         let access: Self = glib::Object::new();
         access.set_realm(Some("regie"));
         let mut guarded = BTreeSet::new();
         for (id, key) in registry.places() {
             let Some(key) = key else { continue };
-            let token = gst_rtsp_server::RTSPToken::builder()
-                .field(OWNER, id.as_str())
-                .field("transport.client-settings", true)
-                .build();
-            access.add_digest(id.as_str(), key.reveal(), &token);
-            guarded.insert(id);
+            let owner = format!("{INGEST}{id}");
+            access.add_digest(id.as_str(), key.reveal(), &token_of(&owner));
+            guarded.insert(owner);
+        }
+        if let Some(guard) = players {
+            access.add_digest(&guard.user, guard.password.reveal(), &token_of(PLAYER));
+            guarded.insert(PLAYER.to_owned());
         }
         access.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
         // Set once, here only.
@@ -42,10 +47,21 @@ impl Access {
     }
 }
 
-/// Whose key the path asks for.
-fn owner_of(path: &str) -> Option<SourceId> {
-    let rest = path.strip_prefix("/ingest/")?;
-    rest.split('/').next()?.parse().ok()
+fn token_of(owner: &str) -> gst_rtsp_server::RTSPToken {
+    gst_rtsp_server::RTSPToken::builder()
+        .field(OWNER, owner)
+        .field("transport.client-settings", true)
+        .build()
+}
+
+/// Whose key the path asks for, if it has one.
+fn owner_of(path: &str) -> String {
+    let ingest = path.strip_prefix(INGEST);
+    let id = ingest.and_then(|rest| rest.split('/').next());
+    match id.filter(|id| !id.is_empty()) {
+        Some(id) => format!("{INGEST}{id}"),
+        None => PLAYER.to_owned(),
+    }
 }
 
 mod imp {
@@ -56,20 +72,18 @@ mod imp {
     use gst_rtsp_server::RTSPContext;
     use gst_rtsp_server::subclass::prelude::*;
 
-    use crate::model::SourceId;
-
     /// May the client choose the destination of its datagrams? (`GST_RTSP_AUTH_CHECK_…`)
     const CLIENT_SETTINGS: &str = "auth.check.transport.client-settings";
 
     #[derive(Default)]
     pub struct Access {
-        pub(super) guarded: OnceLock<BTreeSet<SourceId>>,
+        pub(super) guarded: OnceLock<BTreeSet<String>>,
     }
 
     impl Access {
         /// Whose key the request has to show.
-        fn owner(&self, context: &RTSPContext) -> Option<SourceId> {
-            let owner = super::owner_of(&super::path_of(context.uri()?))?;
+        fn owner(&self, context: &RTSPContext) -> Option<String> {
+            let owner = super::owner_of(&super::path_of(context.uri()?));
             self.guarded.get()?.contains(&owner).then_some(owner)
         }
     }
@@ -94,7 +108,7 @@ mod imp {
             };
             // Somebody else's key is a wrong key.
             let owner = self.owner(context);
-            owner.is_none_or(|owner| token.string(super::OWNER).as_deref() == Some(owner.as_str()))
+            owner.is_none_or(|owner| token.string(super::OWNER).as_deref() == Some(&owner))
         }
 
         fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
@@ -119,24 +133,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ingest_paths_have_owners() {
-        assert_eq!(
-            owner_of("/ingest/laptop").map(String::from),
-            Some("laptop".to_owned())
-        );
-        assert_eq!(
-            owner_of("/ingest/laptop/stream=0").map(String::from),
-            Some("laptop".to_owned())
-        );
-        for open in [
+    fn every_ingest_path_has_its_own_owner_and_all_else_is_for_players() {
+        for path in ["/ingest/laptop", "/ingest/laptop/stream=0"] {
+            assert_eq!(owner_of(path), "/ingest/laptop");
+        }
+        for path in [
             "/programme",
+            "/programme/stream=1",
             "/source/laptop",
             "/ingest",
             "/ingest/",
             "/",
             "",
         ] {
-            assert_eq!(owner_of(open), None, "{open}");
+            assert_eq!(owner_of(path), PLAYER, "{path}");
         }
     }
 }

@@ -2,10 +2,15 @@
 //! to be told about each connection what the server does not tell it: a peer that reads nothing,
 //! or has vanished, is let go.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use gio::prelude::*;
 use gst_rtsp_server::prelude::*;
+use parking_lot::Mutex;
+
+use super::guests::{Facts, Guests};
 
 /// From `netinet/in.h` and `linux/tcp.h`.
 const IPPROTO_TCP: i32 = 6;
@@ -22,13 +27,22 @@ const READ_NOTHING: i32 = 8000;
 /// times.
 const ASK: i32 = 5;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 64;
+/// Connections that may wait to be accepted: a roomful that joins at once. Who finds no place there is
+/// asked by the kernel to come again a second later.
+const BACKLOG: i32 = 512;
 
-/// Listens at `address`; each connection is handed to the server.
+/// The answer to those for whom there is no room.
+const NO_ROOM: &[u8] = b"RTSP/1.0 503 Service Unavailable\r\nConnection: close\r\n\r\n";
+
+/// Who is being handed to the server just now.
+pub type Arrival = Arc<Mutex<Option<Arc<Facts>>>>;
+
+/// Listens at `address`; each connection for which there is room is handed to the server.
 pub fn listen(
     address: SocketAddr,
     server: &gst_rtsp_server::RTSPServer,
+    guests: &Rc<Guests>,
+    arrival: &Arrival,
     context: &glib::MainContext,
 ) -> Result<glib::Source, glib::Error> {
     let address = gio::InetSocketAddress::from(address);
@@ -39,6 +53,7 @@ pub fn listen(
     socket.set_blocking(false);
     socket.listen()?;
     let weak = server.downgrade();
+    let (guests, arrival) = (guests.clone(), arrival.clone());
     let source = SocketExtManual::create_source(
         &socket,
         glib::IOCondition::IN,
@@ -51,7 +66,7 @@ pub fn listen(
             };
             // Gone again before it was accepted, or no descriptor left: the next one, then.
             match listening.accept(gio::Cancellable::NONE) {
-                Ok(socket) => hand_over(&server, socket),
+                Ok(socket) => hand_over(&server, &guests, &arrival, socket),
                 Err(error) => tracing::debug!("an RTSP client could not be accepted: {error}"),
             }
             glib::ControlFlow::Continue
@@ -61,7 +76,12 @@ pub fn listen(
     Ok(source)
 }
 
-fn hand_over(server: &gst_rtsp_server::RTSPServer, socket: gio::Socket) {
+fn hand_over(
+    server: &gst_rtsp_server::RTSPServer,
+    guests: &Guests,
+    arrival: &Arrival,
+    socket: gio::Socket,
+) {
     let options = [
         (TCP_NODELAY, 1),
         (TCP_USER_TIMEOUT, READ_NOTHING),
@@ -80,8 +100,19 @@ fn hand_over(server: &gst_rtsp_server::RTSPServer, socket: gio::Socket) {
     let Some(peer) = peer else {
         return;
     };
-    let ip = peer.address().to_str();
-    if let Err(error) = server.transfer_connection(socket, &ip, i32::from(peer.port()), None) {
+    let peer = SocketAddr::new(IpAddr::from(peer.address()).to_canonical(), peer.port());
+    if let Err(full) = guests.room_for(peer.ip()) {
+        tracing::debug!("an RTSP client finds no room: {full:?}");
+        // Whoever does not get the answer gets the end.
+        let _ = socket.send(NO_ROOM, gio::Cancellable::NONE);
+        return;
+    }
+    let facts = Arc::new(Facts::default());
+    guests.welcome(peer, &socket, facts.clone());
+    // The server tells of its new client before it returns, on this thread.
+    *arrival.lock() = Some(facts);
+    let (ip, port) = (peer.ip().to_string(), i32::from(peer.port()));
+    if let Err(error) = server.transfer_connection(socket, &ip, port, None) {
         tracing::debug!("an RTSP client could not be served: {error}");
     }
 }

@@ -90,6 +90,38 @@ pub fn readiness(video: &Feed, audio: &Feed) -> Readiness {
     }
 }
 
+/// What a media is built of: how picture and sound are packed. `None`: not known, or not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    picture: Option<&'static str>,
+    /// With rate and channels: these are told to players once, when they join.
+    sound: Option<(&'static str, i32, i32)>,
+}
+
+impl Shape {
+    /// Whether a media that was built as `other` cannot play this. What is missing now may come
+    /// back, and what is new is only missed.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        fn differ<T: PartialEq>(now: &Option<T>, then: &Option<T>) -> bool {
+            now.is_some() && then.is_some() && now != then
+        }
+        differ(&self.picture, &other.picture) || differ(&self.sound, &other.sound)
+    }
+}
+
+/// What a mount would be built of now.
+pub fn shape(playable: &Playable) -> Shape {
+    let sound = playable.audio.caps().and_then(|caps| {
+        let structure = caps.structure(0)?;
+        let number = |name| structure.get::<i32>(name).unwrap_or(0);
+        Some((fragment_for(&caps)?, number("rate"), number("channels")))
+    });
+    Shape {
+        picture: playable.video.caps().as_ref().and_then(fragment_for),
+        sound,
+    }
+}
+
 /// The fragment that packs what flows.
 fn fragment_for(caps: &gst::Caps) -> Option<&'static str> {
     let structure = caps.structure(0)?;
@@ -193,6 +225,7 @@ mod imp {
                 return;
             };
             super::super::adopt(media, &plays.timebase);
+            super::super::courtesy::step_back_with(media);
             let Ok(bin) = media.element().downcast::<gst::Bin>() else {
                 return;
             };
@@ -216,5 +249,29 @@ mod imp {
                 drop(left);
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_codec_is_a_contradiction() {
+        let shape = |picture, sound| Shape { picture, sound };
+        let (h264, h265) = (Some("relay-h264"), Some("relay-h265"));
+        let (aac, slower) = (("relay-aac", 48_000, 2), ("relay-aac", 44_100, 2));
+        let built = shape(h264, Some(aac));
+        for goes_on in [
+            built.clone(),
+            shape(None, None),
+            shape(h264, None),
+            shape(None, Some(aac)),
+        ] {
+            assert!(!goes_on.contradicts(&built), "{goes_on:?}");
+        }
+        assert!(shape(h265, Some(aac)).contradicts(&built));
+        assert!(shape(h264, Some(slower)).contradicts(&built));
+        assert!(!built.contradicts(&shape(h264, None)));
     }
 }

@@ -283,8 +283,11 @@ fn id_of<'a>(table: &'a DeTable<'_>) -> Option<&'a str> {
 
 /// What may have been meant by an unknown key.
 fn hint(key: &str, asked: &[&'static str]) -> Option<String> {
-    if is_secret_name(key) && asked.contains(&"key_file") {
-        return Some("secrets come from files: key_file".to_owned());
+    let file = asked
+        .iter()
+        .find(|known| ["key_file", "password_file"].contains(known));
+    if let Some(file) = file.filter(|_| is_secret_name(key)) {
+        return Some(format!("secrets come from files: {file}"));
     }
     asked
         .iter()

@@ -16,13 +16,17 @@ use toml::de::DeTable;
 
 use super::reader::{Report, Section};
 use super::{
-    BitRate, EncoderChoice, FrameSize, ProgrammeConfig, Rate, RelayConfig, SlateFiles, Venue,
-    VenueError,
+    BitRate, EncoderChoice, FrameSize, Guard, ProgrammeConfig, Rate, RelayConfig, SlateFiles,
+    Venue, VenueError,
 };
 use crate::tongue::Tongue;
 
 /// Unix socket addresses have room for so many bytes, on Linux.
 const LONGEST_SOCKET_PATH: usize = 107;
+
+const USER: &str = "a name of letters, digits, \".\", \"_\" and \"-\", at most 64 of them";
+const PASSWORD_FILE: &str =
+    "a file with the password on its only line, seen from the venue file's folder";
 
 /// Reads a venue from `text`, the content of the file at `path`.
 pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<Venue, VenueError> {
@@ -43,7 +47,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let name = name.unwrap_or_else(|| "regie".to_owned());
     let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
     let outputs = output::outputs(&root, folder);
-    let relay = relay(&root.section("relay"));
+    let relay = relay(&root.section("relay"), folder, &sources);
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 
@@ -131,16 +135,37 @@ fn programme(section: &Section<'_>) -> ProgrammeConfig {
     }
 }
 
-fn relay(section: &Section<'_>) -> RelayConfig {
+fn relay(section: &Section<'_>, folder: &Path, sources: &[source::Read<'_>]) -> RelayConfig {
     let accepted = "an address and a port as \"0.0.0.0:8554\" or \"[::]:8554\"";
     let listen = section.optional("listen", accepted, |value| {
         let text = take::text(value)?;
         text.parse()
             .map_err(|_| "is not an address with a port".to_owned())
     });
+    let user = section.optional("user", USER, take::user);
+    let password = take::secret_file(section, folder, "password_file", PASSWORD_FILE);
     section.finish(|_| None);
+    match (user.is_some(), section.has("password_file")) {
+        (true, false) => section.complain("user", "has no password", "password_file beside it"),
+        (false, true) if !section.has("user") => {
+            section.complain("password_file", "has no user", "user beside it")
+        }
+        _ => {}
+    }
+    let is_a_key = |read: &source::Read<'_>| {
+        let id = read.id.as_ref().map(|id| id.as_str());
+        id == user.as_deref() && user.is_some() && read.section.has("key_file")
+    };
+    if sources.iter().any(is_a_key) {
+        section.complain(
+            "user",
+            "is the id of a source with a key_file, whose sender has that name",
+            "a name of its own",
+        );
+    }
     RelayConfig {
         listen: listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8554))),
+        guard: (user.zip(password)).map(|(user, password)| Guard { user, password }),
     }
 }
 

@@ -7,12 +7,15 @@
 // Each test crate includes this module whole and uses the part that it needs.
 #![allow(dead_code, unused_imports)]
 
+mod crowd;
 mod driver;
 mod engine;
 mod eye;
 mod laptop;
+mod namespace;
 mod nginx;
 mod panel;
+mod peer;
 mod picture;
 mod player;
 mod probe;
@@ -25,11 +28,14 @@ mod track;
 mod viewer;
 mod widget;
 
+pub use crowd::{Player, ask_to_play, connect_from};
 pub use engine::{Engine, Watch};
 pub use eye::Eye;
 pub use laptop::{Laptop, Push};
+pub use namespace::Namespace;
 pub use nginx::Nginx;
 pub use panel::{Look, Panel};
+pub use peer::{Manner, Peer};
 pub use picture::{Colour, Picture};
 pub use player::{plays_in_gstreamer, plays_in_mpv};
 pub use probe::{Stamps, read_stamps, stamp};

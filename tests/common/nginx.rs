@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::process::{Process, Said};
 use super::{free_port, wait_until};
 
-/// An RTMP server with the applications `live`, `room` and `in`, on ports that stay its own.
+/// An RTMP server with the applications `live`, `room`, `in`, and `keyed`, on ports that stay its own.
 pub struct Nginx {
     folder: TempDir,
     process: Option<Process>,
@@ -119,6 +119,17 @@ impl Nginx {
         self.folder.path().join("certificate.pem")
     }
 
+    /// From now on the application `keyed` takes every key; before, none.
+    #[track_caller]
+    pub fn accept_keys(&self) {
+        std::fs::write(self.folder.path().join("accept"), "").expect("a file in nginx's folder");
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.rtmp)
+    }
+
     /// Is somebody publishing under this name now?
     pub fn publishing(&self, application: &str, name: &str) -> bool {
         self.stream(application, name).is_some_and(|stream| {
@@ -184,11 +195,13 @@ impl Nginx {
              load_module /usr/lib/nginx/modules/ngx_stream_module.so;
              events {{ worker_connections 512; }}
              rtmp {{ server {{ listen 127.0.0.1:{rtmp}; chunk_size 4096;
-               application live {{ live on; }} application room {{ live on; }} application in {{ live on; }} }} }}
+               application live {{ live on; }} application room {{ live on; }} application in {{ live on; }}
+               application keyed {{ live on; on_publish http://127.0.0.1:{http}/keys; }} }} }}
              {stream}
              http {{ access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
                uwsgi_temp_path t4; scgi_temp_path t5;
-               server {{ listen 127.0.0.1:{http}; location /stat {{ rtmp_stat all; }} }} }}"
+               server {{ listen 127.0.0.1:{http}; location /stat {{ rtmp_stat all; }}
+                 root .; location /keys {{ if (-f $document_root/accept) {{ return 200; }} return 403; }} }} }}"
         )
     }
 }

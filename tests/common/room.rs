@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::namespace::Namespace;
 use super::process::Said;
 
 const REGIE: &str = env!("CARGO_BIN_EXE_regie");
@@ -13,6 +14,8 @@ const REGIE: &str = env!("CARGO_BIN_EXE_regie");
 pub struct Room {
     folder: TempDir,
     environment: Vec<(String, String)>,
+    /// What comes before `regie` on the command line.
+    inside: Vec<String>,
 }
 
 impl Room {
@@ -24,6 +27,7 @@ impl Room {
         let room = Self {
             folder,
             environment: Vec::new(),
+            inside: Vec::new(),
         };
         room.write_venue(venue);
         room
@@ -38,6 +42,12 @@ impl Room {
     /// Sets an environment variable for the engine and for every `regie` run in this room.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Whatever runs in this room has the network of that namespace.
+    pub fn inside(mut self, namespace: &Namespace) -> Self {
+        self.inside = namespace.enter();
         self
     }
 
@@ -69,8 +79,10 @@ impl Room {
 
     /// `regie ARGUMENTS…`, in this room's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(REGIE);
+        let mut line = self.inside.iter().map(String::as_str).chain([REGIE]);
+        let mut command = Command::new(line.next().expect("a program"));
         command
+            .args(line)
             .args(arguments)
             .current_dir(self.path())
             .env("REGIE_SOCKET", self.socket())

@@ -171,24 +171,47 @@ fn learn(written: &str) {
     }
 }
 
-/// The key in the file that `key_file` names. Complaints name the file and never what is in it.
+/// A user's name: it is typed into players, inside a URL.
+pub fn user(value: &DeValue<'_>) -> Result<String, Refusal> {
+    let user = text(value)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    if user.is_empty() {
+        Err("is empty".to_owned())
+    } else if user.len() > 64 || !user.chars().all(fits) {
+        Err("is not a user's name".to_owned())
+    } else {
+        Ok(user.to_owned())
+    }
+}
+
+/// The key in the file that `key_file` names.
 pub fn key_file(section: &Section<'_>, folder: &Path) -> Option<Secret> {
     let accepted = "a file with the key on its only line, seen from the venue file's folder";
-    let path = section.optional("key_file", accepted, |value| path(value, folder))?;
+    secret_file(section, folder, "key_file", accepted)
+}
+
+/// The secret in the file that `key` names. Complaints name the file and never what is in it.
+pub fn secret_file(
+    section: &Section<'_>,
+    folder: &Path,
+    key: &'static str,
+    accepted: &str,
+) -> Option<Secret> {
+    let path = section.optional(key, accepted, |value| path(value, folder))?;
     match read_key(&path) {
-        Ok((key, open_to_others)) => {
+        Ok((secret, open_to_others)) => {
             if open_to_others {
                 let path = path.display();
                 section.warn(
-                    "key_file",
+                    key,
                     &format!("{path} can be read by everybody; chmod o-r {path} keeps it secret"),
                 );
             }
-            Some(Secret::new(&key))
+            Some(Secret::new(&secret))
         }
         Err(problem) => {
             let problem = format!("({}) {problem}", path.display());
-            section.complain("key_file", &problem, accepted);
+            section.complain(key, &problem, accepted);
             None
         }
     }

@@ -93,6 +93,7 @@ fn everything_that_is_said_arrives() {
     let path = folder.path().join("venue.toml");
     write_key(&folder.path().join("laptop.key"), "lapt0p-pw\n", 0o600);
     write_key(&folder.path().join("out.key"), "  0ut-pw \r\n", 0o600);
+    write_key(&folder.path().join("relay.pw"), "pl4y-pw\n", 0o600);
     fs::write(folder.path().join("card.png"), "").expect("a picture");
     let text = r##"
         name = "Amphi A"
@@ -138,6 +139,8 @@ fn everything_that_is_said_arrives() {
         certificate_check = false
         [relay]
         listen = "[::1]:0"
+        user = "screens"
+        password_file = "relay.pw"
         [control]
         socket = "run/s"
     "##;
@@ -173,6 +176,12 @@ fn everything_that_is_said_arrives() {
     assert_eq!(output.key.as_ref().map(|key| key.reveal()), Some("0ut-pw"));
     assert!(!output.enabled && !output.tls_verify);
     assert_eq!(venue.relay.listen.to_string(), "[::1]:0");
+    let guard = venue.relay.guard.as_ref().expect("a user and a password");
+    assert_eq!(
+        (&*guard.user, guard.password.reveal()),
+        ("screens", "pl4y-pw")
+    );
+    assert_eq!(redact("rtsp://screens:pl4y-pw@h"), "rtsp://screens:•••@h");
     assert_eq!(venue.control_socket, Some(folder.path().join("run/s")));
     assert!(venue.warnings.is_empty(), "{:?}", venue.warnings);
 }
@@ -327,6 +336,11 @@ fn mangled_files_are_refused_and_never_panic() {
     }
 }
 
+fn without_secrets(text: &str) -> String {
+    let text = text.replace("key_file", "#");
+    text.replace("password_file", "#").replace("user = ", "# ")
+}
+
 /// The reference knows every key, and what stands in its comments is right: all that is wrong
 /// with it is that its key files are not there.
 #[test]
@@ -346,7 +360,7 @@ fn the_comments_of_the_demo_are_true() {
     ] {
         text = text.replace(file, "#");
     }
-    let venue = accepted(&text);
+    let venue = accepted(&without_secrets(&text));
     assert_eq!((venue.sources.len(), venue.outputs.len()), (5, 1));
     let camera = &venue.layouts[0].slots[1];
     assert!(camera.border.is_some() && camera.crop.is_some() && camera.label.is_some());

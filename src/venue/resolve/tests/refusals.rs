@@ -184,6 +184,29 @@ fn made(launch: &str, file: &Path) {
 }
 
 #[test]
+fn a_player_with_the_name_of_a_laptop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    write_key(&folder.path().join("a.key"), "s3cr3t-a", 0o600);
+    let text = |key: &str| {
+        format!(
+            "[[source]]\nid = \"a\"\nkind = \"push\"\n{key}\n\
+             [relay]\nuser = \"a\"\npassword_file = \"a.key\"\n"
+        )
+    };
+    let said = venue(&path, &text("key_file = \"a.key\"")).expect_err("refused");
+    let file = path.display();
+    assert_eq!(
+        said.to_string(),
+        format!(
+            "{file}:6: relay: user = \"a\" is the id of a source with a key_file, whose sender has \
+             that name; accepted: a name of its own"
+        )
+    );
+    assert!(venue(&path, &text("")).is_ok());
+}
+
+#[test]
 fn two_outputs_with_one_key_and_one_uri() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("venue.toml");
