@@ -340,6 +340,29 @@ pub(crate) fn adopt(media: &impl IsA<gst_rtsp_server::RTSPMedia>, timebase: &Tim
     }
 }
 
+/// Has what a media plays sent the moment it is there. The server would keep it back until its time
+/// has come: a mount that plays what is encoded just now has nothing to keep back, and what is sent
+/// ahead would come too late.
+fn send_at_once(media: &gst_rtsp_server::RTSPMedia) {
+    let Some(pipeline) = pipeline_of(media) else {
+        return;
+    };
+    pipeline.connect_deep_element_added(|_, _, element| {
+        let is_sender = element.factory().is_some_and(|factory| {
+            ["appsink", "udpsink", "multiudpsink"].contains(&factory.name().as_str())
+        });
+        if is_sender {
+            element.set_property("sync", false);
+            // The server sets it when it has put its own part together.
+            element.connect_notify(Some("sync"), |sender, _| {
+                if sender.property::<bool>("sync") {
+                    sender.set_property("sync", false);
+                }
+            });
+        }
+    });
+}
+
 fn pipeline_of(media: &impl IsA<gst_rtsp_server::RTSPMedia>) -> Option<gst::Pipeline> {
     let mut top = media.element().upcast::<gst::Object>();
     while let Some(parent) = top.parent() {

@@ -34,8 +34,9 @@ use super::window::Window;
 /// How long a slot keeps the last picture of a source that gives no more.
 pub const HOLD: Duration = Duration::from_millis(700);
 /// How much later than its own time a block of sound is mixed: jitter of the sources' sound that
-/// nobody hears.
-pub const SOUND_MARGIN: u64 = 40_000_000;
+/// nobody hears. Senders put several frames of sound into one packet, and hold them until it is full:
+/// what is not waited for here would have to be waited for by the picture.
+pub const SOUND_MARGIN: u64 = 80_000_000;
 /// So long may raw frames wait for the encoder, in nanoseconds; what comes then is dropped. It is what
 /// an overloaded machine adds to the delay, at most.
 const ENCODER_QUEUE: u64 = 100_000_000;

@@ -225,6 +225,7 @@ mod imp {
                 return;
             };
             super::super::adopt(media, &plays.timebase);
+            super::super::send_at_once(media);
             super::super::courtesy::step_back_with(media);
             let Ok(bin) = media.element().downcast::<gst::Bin>() else {
                 return;

@@ -210,14 +210,14 @@ fn one_hold_up_costs_no_delay_later_and_many_are_allowed_for() {
 
 #[test]
 fn a_way_that_grows_longer_is_found_soon_and_one_that_grows_shorter_in_time() {
-    let grown = |at: f64| if at > 20.0 { 80.0 } else { 0.0 };
+    let grown = |at: f64| if at > 20.0 { 140.0 } else { 0.0 };
     let report = send(40.0, &LAPTOP, grown);
     let lost = Report::after(&report.lost, 3.0);
     assert!(lost < 20, "{lost} buffers lost");
-    assert!(Report::after(&report.seams, 3.0) <= 1, "{:?}", report.seams);
+    assert!(Report::after(&report.seams, 3.0) <= 2, "{:?}", report.seams);
     let found = delays(&report, &[19, 22, 30, 39]);
     assert!(
-        found[0] < 8 && found[1..].iter().all(|delay| (65..90).contains(delay)),
+        found[0] < 8 && found[1..].iter().all(|delay| (125..150).contains(delay)),
         "{found:?}"
     );
     let shrunk = |at: f64| if at > 20.0 { 0.0 } else { 60.0 };
@@ -238,7 +238,7 @@ fn sound_that_is_sent_late_holds_the_picture_back_as_far_as_it_must() {
     assert_eq!(Report::after(&report.lost, 3.0), 0, "{:?}", report.lost);
     let found = delays(&report, &[5, 30, 118]);
     assert!(
-        found.iter().all(|delay| (150..175).contains(delay)),
+        found.iter().all(|delay| (110..135).contains(delay)),
         "{found:?}"
     );
 }
