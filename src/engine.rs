@@ -93,6 +93,7 @@ pub enum StartEngineError {
 pub fn run(venue: Venue, places: Places) -> Result<(), StartEngineError> {
     gst::init()?;
     service::forward_gstreamer_log();
+    service::raise_descriptor_limit();
     let (sender, queue) = channel();
     let notes = Notes::new(sender);
     // First, so that a second engine touches nothing.

@@ -170,8 +170,8 @@ impl Registry {
             );
         }
         for (id, publisher) in evicted {
-            (publisher.evict)();
             self.note(&id, PublisherNote::Evicted(publisher.session));
+            (publisher.evict)();
         }
     }
 

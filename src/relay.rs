@@ -295,7 +295,6 @@ fn ready(
     let Some((number, mount)) = find(mounts, context) else {
         return RTSPStatusCode::Ok;
     };
-    courtesy::step_back();
     let deadline = Instant::now() + PATIENCE;
     loop {
         match mount::readiness(&mount.video, &mount.audio) {

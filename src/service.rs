@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -43,6 +44,16 @@ pub fn watch_signals(notes: Notes) -> std::io::Result<()> {
 fn notify(states: &[NotifyState]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(false, states);
+}
+
+/// Lets the process have as many descriptors as it may: a roomful of players takes some thousands,
+/// and systems allow 1024 to whoever does not ask.
+pub fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("no more descriptors than usual: {error}");
+    }
 }
 
 /// The programme runs.

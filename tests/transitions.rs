@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Colour, Engine, Laptop, Picture, Viewer, camera, free_port, seconds, slides};
 
 fn venue(relay: u16) -> String {
@@ -31,6 +33,14 @@ slots = [ {{ role = "slides" }} ]
 id = "speaker"
 background = "#101828"
 slots = [ {{ role = "speaker" }} ]
+[[layout]]
+id = "side"
+slots = [ {{ role = "slides", x = 0.0, y = 0.25, width = 0.5, height = 0.5 }},
+          {{ role = "speaker", x = 0.5, y = 0.25, width = 0.5, height = 0.5 }} ]
+[[layout]]
+id = "swapped"
+slots = [ {{ role = "speaker", x = 0.0, y = 0.25, width = 0.5, height = 0.5 }},
+          {{ role = "slides", x = 0.5, y = 0.25, width = 0.5, height = 0.5 }} ]
 [[layout]]
 id = "left"
 background = "#101828"
@@ -106,6 +116,111 @@ fn a_mix_goes_evenly_from_the_old_picture_to_the_new_and_loses_no_frame() {
     let dropped =
         |status: &serde_json::Value| status["encoding"]["dropped_frames"].as_u64().unwrap();
     assert_eq!(dropped(&engine.status()), dropped(&before));
+}
+
+/// Numbers without order, the same at each run.
+fn dice() -> impl FnMut(u64) -> u64 {
+    let mut state = 12_345_u64;
+    move |sides| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % sides
+    }
+}
+
+#[test]
+fn of_two_hundred_takes_at_any_moment_no_frame_is_torn() {
+    let (engine, _laptops, relay) = on_air();
+    engine.ctl(&["take", "side"]).assert_ok();
+    std::thread::sleep(seconds(1));
+    let mut dice = dice();
+    let take = |layout: &str, transition: &str, milliseconds: u64| {
+        let length = format!("{milliseconds}ms");
+        let take = [
+            "take",
+            layout,
+            "--transition",
+            transition,
+            "--duration",
+            &length,
+        ];
+        engine.ctl(&take).assert_ok();
+    };
+    let seen = pictures(relay, || {
+        for n in 0..140 {
+            // Many a mix is overtaken by the next take.
+            let transition = ["cut", "mix"][dice(2) as usize];
+            take(["swapped", "side"][n % 2], transition, 40 + dice(200));
+            std::thread::sleep(Duration::from_millis(20 + dice(100)));
+        }
+    });
+    let (mut pure, mut between) = (0, 0);
+    for (n, picture) in seen.iter().enumerate() {
+        // Red slides and a green camera change places: as much as the one side has of red, the
+        // other one lacks.
+        let red = [0.075, 0.575].map(|x| f64::from(picture.colour_at(x, 0.55).0));
+        let whole = f64::from(Colour::SLIDE_RED.0);
+        let sum = (red[0] + red[1]) / whole;
+        assert!(
+            (0.8..1.2).contains(&sum),
+            "frame {n}: {red:?}: {}",
+            picture.keep()
+        );
+        let is_pure = red
+            .iter()
+            .all(|red| *red < 0.1 * whole || *red > 0.9 * whole);
+        *(if is_pure { &mut pure } else { &mut between }) += 1;
+    }
+    assert!(
+        pure > 60 && between > 40,
+        "{pure} frames of a layout, {between} between"
+    );
+
+    engine.ctl(&["take", "left"]).assert_ok();
+    let seen = pictures(relay, || {
+        for n in 0..60 {
+            let transition = ["cut", "morph"][dice(2) as usize];
+            take(["right", "left"][n % 2], transition, 100);
+            // A morph that is overtaken goes on as a mix.
+            std::thread::sleep(Duration::from_millis(150 + dice(60)));
+        }
+    });
+    let mut places = std::collections::HashSet::new();
+    for (n, picture) in seen.iter().enumerate() {
+        let green = |column: i32, row: i32| {
+            let (x, y) = (
+                (f64::from(column) + 0.5) / 64.0,
+                (f64::from(row) + 0.5) / 36.0,
+            );
+            picture.colour_at(x, y).distance(Colour::CAMERA_GREEN) < 60
+        };
+        let found: Vec<(i32, i32)> = (0..64)
+            .flat_map(|column| (0..36).map(move |row| (column, row)))
+            .filter(|(column, row)| green(*column, *row))
+            .collect();
+        let left = found
+            .iter()
+            .map(|(column, _)| *column)
+            .min()
+            .expect("green");
+        let right = found
+            .iter()
+            .map(|(column, _)| *column)
+            .max()
+            .expect("green");
+        let top = found.iter().map(|(_, row)| *row).min().expect("green");
+        // One piece, a quarter of the width, as far down as it is to the right.
+        let case = format!(
+            "frame {n}: {left} to {right}, from {top}: {}",
+            picture.keep()
+        );
+        assert!((14..=17).contains(&(right - left + 1)), "{case}");
+        let (across, down) = (f64::from(left) / 48.0, f64::from(top) / 27.0);
+        assert!((across - down).abs() < 0.08, "{case}");
+        places.insert(left);
+    }
+    assert!(places.len() > 8, "only at {places:?}");
 }
 
 #[test]

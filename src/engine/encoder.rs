@@ -2,10 +2,10 @@
 //! when it breaks. What they make goes to a [`Feed`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gst::prelude::*;
+use parking_lot::Mutex;
 
 use crate::venue::{EncoderChoice, FrameSize, ProgrammeConfig};
 
@@ -298,7 +298,7 @@ pub fn frame_info(size: FrameSize, rate: gst::Fraction) -> gst_video::VideoInfo 
 pub struct Outlet {
     feed: Arc<Feed>,
     /// Timestamp of the newest, in nanoseconds.
-    newest: Arc<AtomicU64>,
+    newest: Arc<Mutex<u64>>,
 }
 
 impl Outlet {
@@ -313,7 +313,10 @@ impl Outlet {
     fn push(&self, buffer: &gst::Buffer) {
         // Encoders are told to make no B-frames: timestamps grow.
         let time = buffer.pts().map_or(0, gst::ClockTime::nseconds);
-        if self.newest.fetch_max(time, Ordering::Relaxed) < time {
+        // Held while it is handed on, which does not wait: two encoders must not pass each other.
+        let mut newest = self.newest.lock();
+        if *newest < time {
+            *newest = time;
             self.feed.push(buffer);
         }
     }

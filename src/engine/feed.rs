@@ -130,6 +130,9 @@ impl Feed {
     /// Announces what flows from now on.
     pub fn set_caps(&self, caps: Option<gst::Caps>) {
         let mut state = self.state.lock();
+        if caps.is_none() {
+            state.turn = None;
+        }
         let same = match (&state.caps, &caps) {
             (Some((old, _)), Some(new)) => old == new,
             (None, None) => true,
@@ -139,11 +142,9 @@ impl Feed {
             return;
         }
         state.forget();
-        match &caps {
-            Some(caps) => state
-                .consumers
-                .retain(|consumer| consumer.goes_on(caps, self.media)),
-            None => state.turn = None,
+        if let Some(caps) = &caps {
+            let media = self.media;
+            (state.consumers).retain(|consumer| consumer.goes_on(caps, media));
         }
         state.caps = caps.map(|caps| (caps, Instant::now()));
     }

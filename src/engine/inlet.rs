@@ -156,6 +156,11 @@ impl Inlet {
         }
     }
 
+    /// Grows whenever a session begins or ends: what one has set is gone then.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
     /// Moves the sound's timestamps by so many nanoseconds from now on, to fit the picture's.
     pub fn shift_sound(&self, nanoseconds: i64) {
         tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
@@ -263,6 +268,9 @@ impl Inlet {
                     };
                     if let Some(caps) = sample.caps().filter(|caps| !is_known(caps)) {
                         inlet.feed(media).set_caps(Some(caps.to_owned()));
+                        if media == Media::Video {
+                            inlet.recall_turn(sink);
+                        }
                         known = Some((caps.to_owned(), epoch));
                     }
                     inlet.take(media, &sample);
@@ -286,6 +294,21 @@ impl Inlet {
                 inlet.video.set_turn(turn);
             }
             gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Notes again what the stream has said of it: it says so once, and a session may begin later.
+    fn recall_turn(&self, sink: &gst_app::AppSink) {
+        let Some(pad) = sink.static_pad("sink") else {
+            return;
+        };
+        pad.sticky_events_foreach(|event| {
+            if let gst::EventView::Tag(tag) = event.view()
+                && let Some(turn) = VideoOrientationMethod::from_tag(tag.tag())
+            {
+                self.video.set_turn(turn);
+            }
+            std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
         });
     }
 

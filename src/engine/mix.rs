@@ -37,8 +37,17 @@ struct Strip {
     gain: f32,
     lag: u64,
     started: bool,
-    /// The last sample frame of the block before, where that had sound to its end.
-    tail: Option<[f32; CHANNELS]>,
+    /// How the block before ended, where that was not in silence.
+    tail: Option<Tail>,
+}
+
+/// The end of a block that had sound.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    /// The last sample frame of the sound.
+    last: [f32; CHANNELS],
+    /// Sample frames since then, in which it has been dying away; 0: it may go on.
+    dying: usize,
 }
 
 /// The mix of all sources.
@@ -123,38 +132,45 @@ fn read(strip: &mut Strip, index: u64, input: &MixInput, lag: u64, block: &mut [
             0..0
         }
     };
-    if range.start > 0 || range.is_empty() {
-        // Sound broke off at the end of the block before: let it die away.
-        if let Some(tail) = strip.tail {
-            decay(tail, &mut block[..]);
-        }
-    }
-    let sets_in = range.start > 0 || strip.tail.is_none();
-    if sets_in {
+    let goes_on =
+        range.start == 0 && !range.is_empty() && strip.tail.is_some_and(|tail| tail.dying == 0);
+    let before = strip.tail.take().filter(|_| !goes_on);
+    if !goes_on {
         let length = FADE.min(range.len());
         for (i, frame) in block[range.start..].iter_mut().take(length).enumerate() {
             *frame = frame.map(|sample| sample * i as f32 / FADE as f32);
         }
     }
-    strip.tail = None;
-    if !range.is_empty() {
-        let last = block[range.end - 1];
-        if range.end == block.len() {
-            strip.tail = Some(last);
-        } else {
-            decay(last, &mut block[range.end..]);
+    // Sound broke off in the block before, or at its end: let it die away.
+    let before = before.and_then(|tail| decay(tail, block));
+    strip.tail = match range.end.checked_sub(1).filter(|_| !range.is_empty()) {
+        None => before,
+        Some(end) => {
+            let tail = Tail {
+                last: block[end],
+                dying: 0,
+            };
+            match &mut block[range.end..] {
+                [] => Some(tail),
+                rest => decay(tail, rest),
+            }
         }
-    }
+    };
 }
 
-/// Adds a straight line from `from` down to silence.
-fn decay(from: [f32; CHANNELS], block: &mut [[f32; CHANNELS]]) {
-    for (i, frame) in block.iter_mut().take(FADE).enumerate() {
-        let factor = 1.0 - (i + 1) as f32 / FADE as f32;
-        for (sample, from) in frame.iter_mut().zip(from) {
+/// Adds what is left of a straight line from the tail down to silence; what then is still left.
+fn decay(tail: Tail, block: &mut [[f32; CHANNELS]]) -> Option<Tail> {
+    let left = FADE.saturating_sub(tail.dying);
+    for (i, frame) in block.iter_mut().take(left).enumerate() {
+        let factor = 1.0 - (tail.dying + i + 1) as f32 / FADE as f32;
+        for (sample, from) in frame.iter_mut().zip(tail.last) {
             *sample += from * factor;
         }
     }
+    (block.len() < left).then_some(Tail {
+        dying: tail.dying + block.len(),
+        ..tail
+    })
 }
 
 fn crossfade(block: &mut [[f32; CHANNELS]], next: &[[f32; CHANNELS]]) {
@@ -259,6 +275,14 @@ mod tests {
         assert!(peak(&sound[..9000]) > 0.49);
         assert_eq!(peak(&sound[10_000..]), 0.0);
         assert!(largest_step(&sound) < 0.06, "{}", largest_step(&sound));
+        // Wherever in a block it ends.
+        for more in 0..22 {
+            let mut input = self::input();
+            tone(&input.samples, 900, 300 + more);
+            let sound = run(12, &mut input, |_, _| {});
+            let step = largest_step(&sound);
+            assert!(step < 0.06, "{step} where it ends {more} ms later");
+        }
         let late = self::input();
         tone(&late.samples, 1003, 500);
         let sound = run(10, &mut { late }, |_, _| {});

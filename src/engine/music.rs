@@ -111,7 +111,11 @@ impl Music {
         }
         match self.state {
             State::Playing(_) => self.state = State::Waiting(now + AGAIN),
-            State::Fading(..) => self.state = State::Silent,
+            // Nobody would hear it again.
+            State::Fading(..) => {
+                self.state = State::Silent;
+                return false;
+            }
             State::Silent | State::Waiting(_) => return false,
         }
         true

@@ -242,6 +242,7 @@ impl Output {
             self.accounted = self.video.pushed();
             self.attempt = 0;
             self.last_reason = Phrase::default();
+            self.failed = None;
             self.connect(now);
         } else {
             let (_, lost) = self.frames();
@@ -385,6 +386,11 @@ impl Output {
         );
     }
 
+    /// Whether its server's system has answered.
+    fn is_connected(&self) -> bool {
+        (self.session.as_ref()).is_some_and(Session::is_connected)
+    }
+
     fn try_in_a_hurry(&mut self, now: Instant) {
         if !self.opened || now.duration_since(self.tried) < HURRY {
             return;
@@ -392,7 +398,9 @@ impl Output {
         self.opened = false;
         match self.state {
             OutputState::Waiting { .. } => {}
-            OutputState::Connecting { .. } => self.close(),
+            // The kernel's own attempts are far apart; a server that has answered is on its way.
+            OutputState::Connecting { .. } if !self.is_connected() => self.close(),
+            OutputState::Connecting { .. } => return,
             OutputState::Stopped | OutputState::Publishing { .. } => return,
         }
         // Quick attempts follow: what carries a link may take a moment to carry a connection.

@@ -43,6 +43,11 @@ impl Overload {
         }
     }
 
+    /// The same, for another encoder: what was given up for the last one is taken back by the caller.
+    fn renew(&mut self, codec: Codec) {
+        self.governor = Self::new(codec).governor;
+    }
+
     /// What is given up now.
     pub(super) fn relief(&self) -> Relief {
         self.governor.relief()
@@ -68,10 +73,21 @@ impl Actor {
         }
     }
 
+    /// The encoder gives way to another kind: the judgement begins anew, with nothing given up.
+    pub(super) fn forget_load(&mut self) {
+        self.overload.renew(self.choice.codec);
+        self.video.effort = Effort::Usual;
+        self.monitors.spare(false);
+        self.clear(&Scope::Programme, "overload");
+    }
+
     fn relieve(&mut self, before: Relief, relief: Relief, now: Instant) {
         tracing::warn!("given up for want of time: {}", relief.word());
         self.monitors.spare(relief >= Relief::Monitors);
-        let effort = effort(relief);
+        let effort = match self.choice.codec {
+            Codec::X264 => effort(relief),
+            _ => Effort::Usual,
+        };
         if effort != self.video.effort {
             self.change_effort(effort, now);
         }
@@ -111,6 +127,7 @@ impl Actor {
                 tracing::error!("the encoder cannot be changed: {error}");
                 self.video.effort = before;
                 self.video.encoder = old;
+                self.video.take_back();
             }
         }
     }

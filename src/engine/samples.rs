@@ -90,9 +90,17 @@ impl Ring {
         } else if !known.is_empty() && wanted >= self.end && wanted - self.end < CAPACITY as u64 {
             // A gap: what was there dies away, then silence.
             let last = self.frames[place(self.end - 1)];
-            for index in self.end..wanted {
-                let faded = 1.0 - (index - self.end + 1) as f32 / FADE as f32;
-                self.frames[place(index)] = last.map(|sample| sample * faded.max(0.0));
+            let dying = |since: u64| {
+                let share = 1.0 - (since + 1) as f32 / FADE as f32;
+                last.map(|sample| sample * share.max(0.0))
+            };
+            let gap = wanted - self.end;
+            for since in 0..gap {
+                self.frames[place(self.end + since)] = dying(since);
+            }
+            // A short one ends before that has died away.
+            for (since, old) in (gap..).zip(&mut self.before) {
+                *old = dying(since);
             }
         } else {
             // Nothing there, or too far for one ring.
@@ -271,6 +279,24 @@ mod tests {
         let mut out = [[0.0; 2]; 960];
         assert_eq!(samples.read(240_000, &mut out), 0..0, "the old is gone");
         assert!(samples.read(960_000, &mut out).end > 900);
+    }
+
+    #[test]
+    fn a_gap_of_any_length_does_not_click() {
+        for gap in [1, 20, 100, 200, 239, 240, 300, 2000] {
+            let mut ring = Ring::default();
+            let loud = [[0.5, -0.5]; 1000];
+            ring.seam(1000);
+            ring.append(&loud);
+            ring.seam(2000 + gap);
+            ring.append(&loud);
+            let steps = (1999..3000 + gap).map(|index| {
+                let at = |index: u64| ring.frames[place(index)][0];
+                (at(index + 1) - at(index)).abs()
+            });
+            let largest = steps.take(1000).fold(0.0, f32::max);
+            assert!(largest < 0.01, "{gap}: a step of {largest}");
+        }
     }
 
     #[test]

@@ -329,6 +329,10 @@ impl Source {
 
     /// A publisher has taken the source's place at the door.
     pub fn on_publisher(&mut self, session: u64, now: Instant) {
+        if let Some(before) = self.publisher {
+            // Its farewell is still on the way.
+            self.on_publisher_left(before, Phrase::default(), now);
+        }
         self.publisher = Some(session);
         self.last_picture = None;
         self.activity = self.activity();

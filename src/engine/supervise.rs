@@ -16,7 +16,6 @@ use super::feed::{Feed, Media};
 use super::ledger::wall_clock;
 use super::note::{Note, Notes};
 use super::output::{Cause, Output, OutputState};
-use super::overload::Overload;
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
 use super::source::{Change, SourceState};
@@ -54,6 +53,11 @@ impl EncoderSeat {
     /// Whether an encoder is at work here.
     pub(super) fn is_well(&self) -> bool {
         self.encoder.is_some() && self.due.is_none()
+    }
+
+    /// The encoder that was to be replaced stays: it is heard again.
+    pub(super) fn take_back(&mut self) {
+        self.run -= 1;
     }
 
     fn outlet(&mut self, feed: &Arc<Feed>) -> Outlet {
@@ -101,14 +105,16 @@ impl Actor {
         seat.due = Some(now + ENCODER_PAUSE);
         seat.broke = Some(now);
         seat.failures += 1;
+        // One that breaks may have stamped its last frames with anything.
+        seat.outlet = None;
         let gives_way = media == Media::Video && seat.failures >= ENCODER_TRIES;
         if gives_way && self.choice.codec != Codec::X264 {
-            self.overload = Overload::new(Codec::X264);
             self.choice = Choice {
                 codec: Codec::X264,
                 reason: format!("{} broke {ENCODER_TRIES} times", self.choice.codec.name()),
                 second_best: true,
             };
+            self.forget_load();
         }
         let (happened, name) = match media {
             Media::Video => (

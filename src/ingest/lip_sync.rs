@@ -41,6 +41,8 @@ struct Reports {
     last: [Option<Said>; 2],
     /// By how much the sound has to be moved, as far as is believed.
     believed: Option<i64>,
+    /// The inlet's session that was told so.
+    epoch: u64,
     /// What was said instead, and the reports that said so.
     doubted: Option<(i64, [u64; 2])>,
 }
@@ -81,7 +83,11 @@ impl LipSync {
                 && let Some(said) = said(buffer, &stream, rate)
             {
                 told.store(true, Ordering::Relaxed);
-                let shift = sync.reports.lock().note(media, said);
+                let shift = {
+                    let mut reports = sync.reports.lock();
+                    reports.belong_to(inlet.epoch());
+                    reports.note(media, said)
+                };
                 if let Some(shift) = shift {
                     inlet.shift_sound(shift);
                 }
@@ -92,6 +98,13 @@ impl LipSync {
 }
 
 impl Reports {
+    /// What another session of the inlet was told has to be told again.
+    fn belong_to(&mut self, epoch: u64) {
+        if std::mem::replace(&mut self.epoch, epoch) != epoch {
+            self.believed = None;
+        }
+    }
+
     /// Notes what a stream's last report says. The answer is how far the sound's timestamps have to
     /// be moved to fit the picture's, where that is news.
     fn note(&mut self, media: Media, said: Said) -> Option<i64> {

@@ -91,8 +91,16 @@ impl Doors {
         }
         let weak = client.downgrade();
         let evict = move || {
-            if let Some(client) = weak.upgrade() {
-                client.close();
+            // Closing waits for the publisher's streams to end: whoever evicts does not.
+            let weak = weak.clone();
+            let close = move || {
+                if let Some(client) = weak.upgrade() {
+                    client.close();
+                }
+            };
+            let thread = std::thread::Builder::new().name("evict".into());
+            if let Err(error) = thread.spawn(close) {
+                tracing::warn!("a publisher cannot be sent away: {error}");
             }
         };
         match self.registry.claim(&id, evict) {

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gio::prelude::*;
 use gst_rtsp_server::prelude::*;
@@ -30,6 +31,9 @@ const ASK: i32 = 5;
 /// Connections that may wait to be accepted: a roomful that joins at once. Who finds no place there is
 /// asked by the kernel to come again a second later.
 const BACKLOG: i32 = 512;
+
+/// Pause after a connection that the system could not give.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// The answer to those for whom there is no room.
 const NO_ROOM: &[u8] = b"RTSP/1.0 503 Service Unavailable\r\nConnection: close\r\n\r\n";
@@ -67,7 +71,12 @@ pub fn listen(
             // Gone again before it was accepted, or no descriptor left: the next one, then.
             match listening.accept(gio::Cancellable::NONE) {
                 Ok(socket) => hand_over(&server, &guests, &arrival, socket),
-                Err(error) => tracing::debug!("an RTSP client could not be accepted: {error}"),
+                Err(error) if error.matches(gio::IOErrorEnum::WouldBlock) => {}
+                Err(error) => {
+                    tracing::debug!("an RTSP client could not be accepted: {error}");
+                    // It would be asked for again at once, and refused again.
+                    std::thread::sleep(BREATH);
+                }
             }
             glib::ControlFlow::Continue
         },

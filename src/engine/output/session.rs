@@ -134,6 +134,11 @@ impl Session {
         now.saturating_duration_since(self.grew)
     }
 
+    /// Whether the kernel knows its connection.
+    pub fn is_connected(&self) -> bool {
+        self.inode.is_some()
+    }
+
     /// What has not left is not worth sending any more: when the session is dropped, its connection is
     /// reset. One that keeps up is left to say farewell.
     pub fn abandon_if_late(&self) {
