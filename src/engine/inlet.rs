@@ -39,9 +39,9 @@ pub struct Inlet {
     sound_shift: AtomicI64,
     /// What is put right of the sender's timestamps before they go on the timeline.
     stamps: Mutex<Stamps>,
-    /// The last timestamp of picture and of sound as sent, in nanoseconds; `u64::MAX`: none yet. A
+    /// The last timestamp of the picture as sent, in nanoseconds; `u64::MAX`: none yet. A
     /// parser leaves out those that are the same as before.
-    last_stamps: [AtomicU64; 2],
+    last_stamp: AtomicU64,
     /// Which pictures lack something.
     pub damage: Arc<Damage>,
     /// Something of the picture that is just being put together has been lost.
@@ -73,7 +73,7 @@ impl Inlet {
             epoch: AtomicU64::new(0),
             sound_shift: AtomicI64::new(0),
             stamps: Mutex::default(),
-            last_stamps: [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)],
+            last_stamp: AtomicU64::new(u64::MAX),
             damage: Arc::default(),
             lossy: AtomicBool::new(false),
             packets: AtomicU64::new(0),
@@ -85,9 +85,7 @@ impl Inlet {
     pub fn reset(&self) {
         *self.timeline.lock() = Timeline::default();
         self.stamps.lock().restart();
-        for last in &self.last_stamps {
-            last.store(u64::MAX, Ordering::Relaxed);
-        }
+        self.last_stamp.store(u64::MAX, Ordering::Relaxed);
         self.damage.forget();
         self.lossy.store(false, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -319,8 +317,8 @@ impl Inlet {
         }
     }
 
-    fn last_stamp(&self, media: Media) -> Option<gst::ClockTime> {
-        let last = self.last_stamps[media as usize].load(Ordering::Relaxed);
+    fn last_stamp(&self) -> Option<gst::ClockTime> {
+        let last = self.last_stamp.load(Ordering::Relaxed);
         (last != u64::MAX).then(|| gst::ClockTime::from_nseconds(last))
     }
 
@@ -330,11 +328,16 @@ impl Inlet {
         };
         let now = self.timebase.now().nseconds();
         self.last.store(now, Ordering::Relaxed);
-        let Some(own) = buffer.dts_or_pts().or_else(|| self.last_stamp(media)) else {
+        // Pictures may stand still. Sound cannot: what has no time of its own, as the first frames
+        // of a connection, would be heard on top of what was there.
+        let still = || self.last_stamp().filter(|_| media == Media::Video);
+        let Some(own) = buffer.dts_or_pts().or_else(still) else {
             // A packet before the first timestamp: it has no place yet.
             return;
         };
-        self.last_stamps[media as usize].store(own.nseconds(), Ordering::Relaxed);
+        if media == Media::Video {
+            self.last_stamp.store(own.nseconds(), Ordering::Relaxed);
+        }
         let lack = match media {
             Media::Video => 0,
             Media::Audio => self.sound_shift.load(Ordering::Relaxed),

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use common::{Engine, Nginx, Process, free_port, seconds, slides};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const ROUNDS: usize = 5;
-const SPAN: Duration = seconds(20);
+const ROUNDS: usize = 3;
+const SPAN: Duration = seconds(15);
 /// Until connections, decoders and encoders have settled.
 const SETTLE: Duration = seconds(8);
 /// regie's processor time over the floor's.

@@ -17,7 +17,7 @@ const OFFSET: f64 = 15.0;
 const MEDIAN: f64 = 35.0;
 const P99: f64 = 55.0;
 /// Each on its own, with connections of its own: ticks and pictures meet at another phase.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// Sends a stamped stream to `to`, and reads it back at `from`.
 fn measure(to: &str, from: &str) -> Stamps {
