@@ -131,7 +131,7 @@ fn programme(section: &Section<'_>) -> ProgrammeConfig {
         keyframe_interval: keyframe_interval.unwrap_or(Duration::from_secs(2)),
         encoder: encoder.unwrap_or_default(),
         x264_preset: x264_preset.unwrap_or("veryfast"),
-        latency: latency.unwrap_or(Duration::from_millis(8)),
+        latency: latency.unwrap_or(Duration::from_millis(15)),
     }
 }
 

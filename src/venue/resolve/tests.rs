@@ -45,7 +45,7 @@ fn an_empty_file_is_a_venue() {
     assert_eq!(programme.audio_bitrate.to_string(), "160k");
     assert_eq!(programme.keyframe_interval, Duration::from_secs(2));
     assert_eq!(programme.encoder, EncoderChoice::Auto);
-    assert_eq!(programme.latency, Duration::from_millis(8));
+    assert_eq!(programme.latency, Duration::from_millis(15));
     assert_eq!(venue.relay.listen.to_string(), "0.0.0.0:8554");
     assert_eq!(venue.layouts, crate::model::Layout::built_in());
     assert!(venue.outputs.is_empty());
