@@ -28,7 +28,7 @@ run: deps ## build, put a demo venue on air, open its window, and say where to w
 
 test: deps-test footage ## unit tests side by side, then the real-time tests one at a time
 	cargo test --lib --bins
-	cargo test --test '*' -- --test-threads=1
+	cargo test --no-fail-fast --test '*' -- --test-threads=1
 	@echo "make test: every unit and real-time test passed"
 
 lint: deps ## format and clippy, with the panel and without

@@ -7,6 +7,7 @@ pub mod rtsp;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::engine::inlet::Inlet;
-use crate::engine::note::{Note, Notes, PublisherNote};
+use crate::engine::note::{Note, Notes, Protocol, PublisherNote};
 use crate::model::SourceId;
 use crate::secret::Secret;
 
@@ -59,9 +60,25 @@ pub enum RefusePublisher {
     /// No source is pushed to under that name.
     #[error("no such source")]
     Unknown,
+    /// Its key is another one.
+    #[error("the key is wrong")]
+    Key,
     /// Somebody else has it, and is at work.
     #[error("somebody else is pushing to it already")]
     Taken,
+}
+
+/// Whoever stands before a door and names a place, with all that the protocol has told.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The door.
+    pub protocol: Protocol,
+    /// Where the connection comes from.
+    pub from: IpAddr,
+    /// The source's id, as it was said.
+    pub name: &'a str,
+    /// The key, as it was said.
+    pub key: Option<&'a str>,
 }
 
 /// A publisher's hold on a place; dropped, the place is free.
@@ -105,6 +122,27 @@ impl Registry {
     /// The inlet behind a place.
     pub fn inlet(&self, id: &SourceId) -> Option<Arc<Inlet>> {
         self.places.lock().get(id).map(|place| place.inlet.clone())
+    }
+
+    /// Lets a caller in whose protocol leaves the checking to us: by the place's name and its key.
+    /// `evict` as for [`Registry::claim`].
+    pub fn admit(
+        self: &Arc<Self>,
+        caller: Caller<'_>,
+        evict: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Claim, RefusePublisher> {
+        let id = caller
+            .name
+            .parse::<SourceId>()
+            .map_err(|_| RefusePublisher::Unknown)?;
+        let fits = match self.places.lock().get(&id) {
+            Some(place) => (place.key.as_ref()).is_none_or(|key| key.is(caller.key.unwrap_or(""))),
+            None => return Err(RefusePublisher::Unknown),
+        };
+        if !fits {
+            return Err(RefusePublisher::Key);
+        }
+        self.claim(&id, evict)
     }
 
     /// Gives the place to a publisher whose key has been checked. `evict` ends that publisher's
@@ -181,6 +219,16 @@ impl Registry {
 }
 
 impl Claim {
+    /// Whose place it is.
+    pub fn id(&self) -> &SourceId {
+        &self.id
+    }
+
+    /// Where its streams go.
+    pub fn inlet(&self) -> Option<Arc<Inlet>> {
+        self.registry.inlet(&self.id)
+    }
+
     /// Its number.
     pub fn session(&self) -> u64 {
         self.session
@@ -309,6 +357,41 @@ mod tests {
             heard(&notes)[..],
             [PublisherNote::Arrived(a), PublisherNote::Evicted(b)] if a == b
         ));
+    }
+
+    #[test]
+    fn who_knows_the_key_is_let_in() {
+        gst::init().unwrap();
+        let (sender, _notes) = channel();
+        let place = |id: &str, key: Option<&str>| {
+            let inlet = Inlet::new(&Timebase::start());
+            (id.parse().unwrap(), key.map(Secret::new), inlet)
+        };
+        let places = [place("laptop", Some("s3cret-key")), place("free", None)];
+        let registry = Registry::new(places, Notes::new(sender));
+        let knock = |name, key| {
+            let caller = Caller {
+                protocol: Protocol::Rtmp,
+                from: [127, 0, 0, 1].into(),
+                name,
+                key,
+            };
+            let admitted = registry.admit(caller, || {});
+            admitted.map(|claim| claim.id().to_string())
+        };
+        for key in [
+            None,
+            Some(""),
+            Some("s3cret"),
+            Some("s3cret-key2"),
+            Some("S3cret-key"),
+        ] {
+            assert_eq!(knock("laptop", key), Err(RefusePublisher::Key), "{key:?}");
+        }
+        assert_eq!(knock("laptop", Some("s3cret-key")), Ok("laptop".to_owned()));
+        assert_eq!(knock("free", Some("any")), Ok("free".to_owned()));
+        assert_eq!(knock("other", None), Err(RefusePublisher::Unknown));
+        assert_eq!(knock("../laptop", None), Err(RefusePublisher::Unknown));
     }
 
     #[test]

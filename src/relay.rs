@@ -20,7 +20,7 @@ use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 
 use crate::engine::feed::Feed;
-use crate::engine::note::{Note, Notes};
+use crate::engine::note::{Note, Notes, Protocol};
 use crate::engine::timebase::Timebase;
 use crate::ingest::{Registry, rtsp};
 use crate::model::MountPath;
@@ -69,7 +69,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts the server's thread. Whether it can listen is told by a [`Note::Relay`], and again
+    /// Starts the server's thread. Whether it can listen is told by a [`Note::Door`], and again
     /// when that changes; it is tried for ever.
     pub fn start(
         config: RelayConfig,
@@ -149,7 +149,7 @@ impl Server {
                 let guests = Rc::new(Guests::new(address.port(), self.playable.clone()));
                 match listen::listen(address, &server, &guests, &arrival, context) {
                     Ok(source) => {
-                        self.notes.send(Note::Relay(Ok(())));
+                        self.notes.send(Note::Door(Protocol::Rtsp, Ok(())));
                         self.serve(&server, &guests, context);
                         source.destroy();
                         server.client_filter(Some(&mut |_, _| {
@@ -159,7 +159,7 @@ impl Server {
                     }
                     Err(error) => {
                         let reason = error.to_string();
-                        self.notes.send(Note::Relay(Err(reason)));
+                        self.notes.send(Note::Door(Protocol::Rtsp, Err(reason)));
                         wait(context, LISTEN_AGAIN, &self.stop);
                     }
                 }

@@ -41,6 +41,8 @@ pub struct Venue {
     pub outputs: Vec<OutputConfig>,
     /// The built-in RTSP server.
     pub relay: RelayConfig,
+    /// The other doors that laptops push to.
+    pub ingest: IngestConfig,
     /// Where the control socket lies, if the file says.
     pub control_socket: Option<PathBuf>,
     /// What is odd but no reason to refuse, each a sentence with file and line.
@@ -193,6 +195,28 @@ pub struct RelayConfig {
     pub listen: SocketAddr,
     /// Who may play; `None`: everybody.
     pub guard: Option<Guard>,
+}
+
+/// `[ingest]`: where laptops are let in, beside the RTSP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestConfig {
+    /// RTMP; `None`: nowhere.
+    pub rtmp: Option<SocketAddr>,
+    /// RTMP by TLS; `None`: nowhere.
+    pub rtmps: Option<Tls>,
+    /// SRT; `None`: nowhere.
+    pub srt: Option<SocketAddr>,
+}
+
+/// Where connections by TLS are taken, and who this machine says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// A chain of certificates in PEM, resolved against the venue file's folder.
+    pub certificate: PathBuf,
+    /// The first one's private key in PEM, resolved likewise.
+    pub private_key: PathBuf,
 }
 
 /// A user and a password.

@@ -241,13 +241,14 @@ fn a_slate_outlives_a_crash_and_returns_in_time() {
         let faults = status["faults"].as_array().unwrap();
         faults.iter().any(|fault| fault["code"] == "slate-picture")
     });
-    assert_eq!(status["encoding"]["state"], "running");
-    let status = engine.status();
+    assert!(status["slate_until"].is_null());
+    let status = engine.wait_status(seconds(3), "the programme again", |status| {
+        status["encoding"]["state"] == "running" && status["programme"]["state"] == "on-air"
+    });
     assert_eq!(
         (&status["slate"], &status["slate_until"]),
         (&Value::Bool(false), &Value::Null)
     );
-    assert_eq!(status["programme"]["state"], "on-air");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::memory::Memory;
 use super::monitor::Monitors;
 use super::music::Music;
 use super::netlink::Network;
-use super::note::{Note, Notes, PublisherNote, SourceNote, Subscriber};
+use super::note::{Note, Notes, Protocol, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::overload::Overload;
 use super::programme::Programme;
@@ -128,7 +128,7 @@ impl Actor {
             Note::Music(run, note) => self.on_music(run, note, now),
             Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),
-            Note::Relay(result) => self.on_relay(result),
+            Note::Door(door, result) => self.on_door(door, result),
             // Handled by the loop.
             Note::Shutdown => {}
         }
@@ -252,22 +252,37 @@ impl Actor {
         }
     }
 
-    fn on_relay(&mut self, result: Result<(), String>) {
-        self.relay_problem = result.err();
-        match self.relay_problem.clone() {
-            None => self.clear(&Scope::Relay, "listen"),
-            Some(reason) => {
-                let said = Said {
-                    happened: Phrase::new("The relay cannot listen: {reason}.")
-                        .with("reason", foreign(&reason)),
-                    doing: Phrase::new("It is tried again every 3 s; everything else goes on."),
-                    advice: Phrase::new(
-                        "End the other program, or change relay.listen in the venue file.",
-                    ),
-                };
-                self.raise(Scope::Relay, "listen", Severity::Serious, said, &reason);
-            }
+    fn on_door(&mut self, door: Protocol, result: Result<(), String>) {
+        let (scope, code, key) = match door {
+            Protocol::Rtsp => (Scope::Relay, "listen", "relay.listen"),
+            Protocol::Rtmp => (Scope::Ingest, "listen-rtmp", "ingest.rtmp"),
+            Protocol::Rtmps => (Scope::Ingest, "listen-rtmps", "ingest.rtmps"),
+            Protocol::Srt => (Scope::Ingest, "listen-srt", "ingest.srt"),
+        };
+        let problem = result.err();
+        if door == Protocol::Rtsp {
+            self.relay_problem.clone_from(&problem);
         }
+        let Some(reason) = problem else {
+            self.clear(&scope, code);
+            return;
+        };
+        let happened = match door {
+            Protocol::Rtsp => Phrase::new("The relay cannot listen: {reason}."),
+            _ => Phrase::new("Laptops cannot push by {protocol}: {reason}.")
+                .with("protocol", door.scheme().to_uppercase()),
+        };
+        let said = Said {
+            happened: happened.with("reason", foreign(&reason)),
+            doing: Phrase::new("It is tried again every 3 s; everything else goes on."),
+            advice: Phrase::new("End the other program, or change {key} in the venue file.")
+                .with("key", key),
+        };
+        let severity = match door {
+            Protocol::Rtsp => Severity::Serious,
+            _ => Severity::Warning,
+        };
+        self.raise(scope, code, severity, said, &reason);
     }
 
     pub(super) fn raise(

@@ -39,10 +39,35 @@ pub enum Note {
     SlatePicture(String),
     /// The show as of some earlier moment is on disk, or is not.
     Saved(Result<(), String>),
-    /// The RTSP server listens, or cannot.
-    Relay(Result<(), String>),
+    /// A door listens, or cannot.
+    Door(Protocol, Result<(), String>),
     /// The process is asked to end.
     Shutdown,
+}
+
+/// What laptops and players speak to regie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// The relay's, and of laptops.
+    Rtsp,
+    /// Of laptops.
+    Rtmp,
+    /// The same by TLS.
+    Rtmps,
+    /// Of laptops.
+    Srt,
+}
+
+impl Protocol {
+    /// The scheme of its addresses.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Rtsp => "rtsp",
+            Self::Rtmp => "rtmp",
+            Self::Rtmps => "rtmps",
+            Self::Srt => "srt",
+        }
+    }
 }
 
 /// The views that a client wants to be shown.

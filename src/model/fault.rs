@@ -17,6 +17,8 @@ pub enum Scope {
     Programme,
     /// The RTSP server.
     Relay,
+    /// The other doors that laptops push to.
+    Ingest,
     /// What the engine keeps on disk.
     State,
 }

@@ -1,6 +1,7 @@
 //! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
 //! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
 
+mod ingest;
 mod layout;
 mod ornament;
 mod output;
@@ -48,6 +49,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
     let outputs = output::outputs(&root, folder);
     let relay = relay(&root.section("relay"), folder, &sources);
+    let ingest = ingest::ingest(&root.section("ingest"), folder);
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 
@@ -64,6 +66,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
         slate,
         outputs,
         relay,
+        ingest,
         control_socket,
         warnings,
     })
@@ -137,11 +140,7 @@ fn programme(section: &Section<'_>) -> ProgrammeConfig {
 
 fn relay(section: &Section<'_>, folder: &Path, sources: &[source::Read<'_>]) -> RelayConfig {
     let accepted = "an address and a port as \"0.0.0.0:8554\" or \"[::]:8554\"";
-    let listen = section.optional("listen", accepted, |value| {
-        let text = take::text(value)?;
-        text.parse()
-            .map_err(|_| "is not an address with a port".to_owned())
-    });
+    let listen = section.optional("listen", accepted, take::address);
     let user = section.optional("user", USER, take::user);
     let password = take::secret_file(section, folder, "password_file", PASSWORD_FILE);
     section.finish(|_| None);

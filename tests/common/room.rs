@@ -19,7 +19,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// A room with this venue file. The control socket is added unless the venue names one.
+    /// A room with this venue file. The control socket is added unless the venue names one; RTMP and SRT
+    /// are off unless it says where.
     #[track_caller]
     pub fn new(venue: &str) -> Self {
         let folder = TempDir::with_prefix("regie-test-").expect("a temporary folder");
@@ -54,6 +55,10 @@ impl Room {
     /// Replaces the venue file; a running engine has read the old one.
     pub fn write_venue(&self, venue: &str) {
         let mut text = venue.to_owned();
+        // Rooms are side by side on one machine: a door on a port of its own is asked for.
+        if !venue.contains("[ingest]") {
+            text += "\n[ingest]\nrtmp = \"off\"\nsrt = \"off\"\n";
+        }
         if !venue.contains("[control]") {
             text += &format!("\n[control]\nsocket = \"{}\"\n", self.socket().display());
         }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -169,6 +170,13 @@ fn learn(written: &str) {
     for (_, meant) in url::form_urlencoded::parse(parameter.as_bytes()) {
         Secret::new(&meant);
     }
+}
+
+/// An address with a port.
+pub fn address(value: &DeValue<'_>) -> Result<SocketAddr, Refusal> {
+    let text = text(value)?;
+    text.parse()
+        .map_err(|_| "is not an address with a port".to_owned())
 }
 
 /// A user's name: it is typed into players, inside a URL.

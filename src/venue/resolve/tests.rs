@@ -187,6 +187,30 @@ fn everything_that_is_said_arrives() {
 }
 
 #[test]
+fn laptops_have_doors_unless_they_are_shut() {
+    let read = |text: &str| {
+        let venue = Venue::parse(Path::new("/v/venue.toml"), text).expect("a good venue");
+        venue.ingest
+    };
+    let usual = read("");
+    let port = |door: Option<std::net::SocketAddr>| door.map(|door| door.port());
+    assert_eq!(
+        (port(usual.rtmp), port(usual.srt)),
+        (Some(1935), Some(8890))
+    );
+    assert_eq!(usual.rtmps, None);
+    let own = read(
+        "[ingest]\nrtmp = \"off\"\nsrt = \"[::]:9000\"\nrtmps = \"0.0.0.0:1936\"\n\
+         certificate = \"venue.pem\"\nprivate_key = \"/etc/venue.key\"",
+    );
+    assert_eq!((port(own.rtmp), port(own.srt)), (None, Some(9000)));
+    let tls = own.rtmps.expect("RTMPS");
+    assert_eq!(tls.listen.port(), 1936);
+    assert_eq!(tls.certificate, Path::new("/v/venue.pem"));
+    assert_eq!(tls.private_key, Path::new("/etc/venue.key"));
+}
+
+#[test]
 fn slots_stay_inside_the_frame() {
     for (x, width, size) in [
         (0.0, 1.0, 1280),
