@@ -16,6 +16,7 @@ mod drift;
 mod encoder;
 pub(crate) mod feed;
 pub(crate) mod fragment;
+mod genlock;
 pub(crate) mod inlet;
 mod ledger;
 mod lettering;

@@ -4,6 +4,7 @@
 //! Both hold the lock only to move pictures: GStreamer is never called under it.
 
 mod compare;
+mod rhythm;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 pub use compare::same_pixels;
+pub use rhythm::{Meeting, Rhythm};
 
 /// More decoded pictures than this are never held: 2 s at 60 a second.
 const MAX_PICTURES: usize = 130;
@@ -57,6 +59,8 @@ pub struct Pacing {
     pub tolerance: u64,
     /// How long the last picture stays when no other follows.
     pub hold: u64,
+    /// From one tick to the next.
+    pub step: u64,
 }
 
 /// The pictures are just being moved: look again a moment later.
@@ -80,9 +84,12 @@ struct State {
     /// The current picture stays for ever.
     still: bool,
     last_tick: u64,
+    /// The newest of the pictures that were there at the last tick.
+    newest: u64,
     /// Something has been pushed since the last tick, and the last tick before which that was so.
     pushed: bool,
     pushed_tick: u64,
+    rhythm: Rhythm,
 }
 
 impl Pictures {
@@ -125,6 +132,11 @@ impl Pictures {
         self.pushed.load(Ordering::Relaxed)
     }
 
+    /// How its pictures have met the ticks of late.
+    pub fn rhythm(&self) -> Rhythm {
+        self.state.lock().rhythm
+    }
+
     /// Shifts the source's pictures.
     pub fn set_delay(&self, nanoseconds: u64) {
         self.delay.store(nanoseconds, Ordering::Relaxed);
@@ -140,7 +152,8 @@ impl Pictures {
             return state.current.clone();
         }
         if state.last_tick != tick {
-            state.last_tick = tick;
+            let before = std::mem::replace(&mut state.last_tick, tick);
+            let newest = state.newest;
             if std::mem::take(&mut state.pushed) {
                 state.pushed_tick = tick;
             }
@@ -155,7 +168,20 @@ impl Pictures {
                 .is_some_and(|next| due(next) <= tick + pacing.tolerance)
             {
                 let next = state.pop_front();
+                if let Some(next) = &next {
+                    let meeting = if due(next) > before + pacing.tolerance {
+                        Meeting::InTime
+                    } else if next.captured > newest {
+                        Meeting::Late
+                    } else {
+                        Meeting::Behind
+                    };
+                    (state.rhythm).note(next.captured, shift, tick, meeting, pacing.step);
+                }
                 dropped.extend(std::mem::replace(&mut state.current, next));
+            }
+            if let Some(newest) = state.queue.back().or(state.current.as_ref()) {
+                state.newest = newest.captured;
             }
         }
         // Held from when it was due, or from when the last one came, whatever is later: a picture
@@ -218,6 +244,7 @@ mod tests {
         latency: 15 * MS,
         tolerance: 8 * MS,
         hold: 700 * MS,
+        step: 1_000_000_000 / 30,
     };
 
     fn picture(captured_ms: u64) -> Picture {

@@ -21,6 +21,7 @@ use crate::venue::{ProgrammeConfig, Rate};
 
 use super::encoder::picture_info;
 use super::feed::{Feed, Media};
+use super::genlock::{Genlock, first};
 use super::meter::{Board, Meters};
 use super::mix::{BLOCK, MixInput, Mixer};
 use super::ornament::Ornament;
@@ -54,6 +55,18 @@ pub struct Scene {
     pub background: Colour,
     /// From back to front.
     pub slots: Vec<SceneSlot>,
+}
+
+impl Scene {
+    /// Who fills its slots, the largest first.
+    fn on_air(&self) -> Vec<Arc<Pictures>> {
+        let mut largest: Vec<_> = (self.slots.iter())
+            .filter_map(|slot| Some((slot.rect, slot.pictures.as_ref()?)))
+            .collect();
+        largest.sort_by_key(|(rect, _)| std::cmp::Reverse(rect.width * rect.height));
+        let all = largest.into_iter();
+        all.map(|(_, pictures)| pictures.clone()).collect()
+    }
 }
 
 /// One slot of a scene.
@@ -165,12 +178,14 @@ impl Programme {
         let picture = PictureLoop {
             shared: shared.clone(),
             timebase: timebase.clone(),
-            view: View::new(&picture_info(config), pacing(config), step, scene),
+            view: View::new(&picture_info(config), pacing(config), step, scene.clone()),
             feed: video.clone(),
             window: window.clone(),
             sources,
             pacing: pacing(config),
             rate: config.framerate,
+            on_air: scene.on_air(),
+            scene: scene.clone(),
             encoder_room: (ENCODER_QUEUE / step.max(1)).max(2),
             keyframe_at: 0,
         };
@@ -263,12 +278,11 @@ impl Drop for Programme {
 }
 
 /// How far behind its pictures the sound of a source is read, in sample frames, so that both are
-/// seen and heard together: pictures are shown between one tolerance early and one frame later.
+/// seen and heard together, but for how long after they are due its pictures are shown: that is the
+/// source's to know ([`Samples::set_shift`](super::samples::Samples::set_shift)).
 pub fn sound_lag(config: &ProgrammeConfig, delay: Duration) -> u64 {
-    let pacing = pacing(config);
-    let frame = config.framerate.frame_duration().as_nanos() as u64;
-    let behind = pacing.latency + frame / 2 - pacing.tolerance + delay.as_nanos() as u64;
-    super::samples::index_at(behind)
+    let behind = config.latency + delay;
+    super::samples::index_at(behind.as_nanos() as u64)
 }
 
 fn pacing(config: &ProgrammeConfig) -> Pacing {
@@ -276,32 +290,13 @@ fn pacing(config: &ProgrammeConfig) -> Pacing {
         latency: config.latency.as_nanos() as u64,
         tolerance: config.framerate.frame_duration().as_nanos() as u64 / 4,
         hold: HOLD.as_nanos() as u64,
+        step: config.framerate.frame_duration().as_nanos() as u64,
     }
-}
-
-/// Running time of a tick, in nanoseconds, without an error that adds up.
-fn tick_time(n: u64, rate: Rate) -> u64 {
-    let numerator = u128::from(n) * u128::from(rate.denominator) * 1_000_000_000;
-    (numerator / u128::from(rate.numerator)) as u64
 }
 
 /// Running time of a block of sound, in nanoseconds.
 fn block_time(n: u64) -> u64 {
     (u128::from(n) * BLOCK as u128 * 1_000_000_000 / u128::from(RATE)) as u64
-}
-
-/// The first of an even series of times that is not past.
-fn first(now: gst::ClockTime, time_of: impl Fn(u64) -> u64) -> u64 {
-    let (now, step) = (now.nseconds(), time_of(1).max(1));
-    // The step is rounded: over years an estimate by it is far off, each next one less so.
-    let mut n = now / step;
-    while n > 0 && time_of(n) >= now {
-        n = n.saturating_sub((time_of(n) - now) / step + 1);
-    }
-    while time_of(n) < now {
-        n += 1;
-    }
-    n
 }
 
 struct PictureLoop {
@@ -313,6 +308,10 @@ struct PictureLoop {
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
     rate: Rate,
+    /// What fills the slots, the largest first: the ticks follow one of them.
+    on_air: Vec<Arc<Pictures>>,
+    /// Of this scene.
+    scene: Arc<Scene>,
     /// Frames that may wait for the encoder.
     encoder_room: u64,
     keyframe_at: u64,
@@ -320,20 +319,20 @@ struct PictureLoop {
 
 impl PictureLoop {
     fn run(mut self) {
-        let mut n = first(self.timebase.now(), |n| tick_time(n, self.rate));
+        let mut beat = Genlock::new(self.rate, self.timebase.now());
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let tick = tick_time(n, self.rate);
+            let tick = beat.tick();
             self.timebase
                 .wait_until(gst::ClockTime::from_nseconds(tick));
-            let now = self.timebase.now().nseconds();
-            let behind = now.saturating_sub(tick);
+            let now = self.timebase.now();
+            let behind = now.nseconds().saturating_sub(tick);
             if behind > CATCH_UP {
                 // The machine slept: go on from now.
-                n = first(self.timebase.now(), |n| tick_time(n, self.rate));
+                beat.skip_to(now);
                 continue;
             }
-            let next = tick_time(n + 1, self.rate);
-            let late = now >= next;
+            let next = beat.next_tick();
+            let late = now.nseconds() >= next;
             let frame = if late { self.view.repeat() } else { None };
             let frame = frame.or_else(|| self.paint(tick));
             self.shared.frames.fetch_add(1, Ordering::Relaxed);
@@ -343,7 +342,8 @@ impl PictureLoop {
             if let Some(frame) = frame {
                 self.send(frame, tick, next - tick);
             }
-            n += 1;
+            beat.follow(&self.on_air);
+            beat.advance();
         }
     }
 
@@ -356,6 +356,10 @@ impl PictureLoop {
             (order.scene.clone(), order.passage.take())
         };
         self.view.show(&scene, passage, tick);
+        if !Arc::ptr_eq(&scene, &self.scene) {
+            self.on_air = scene.on_air();
+            self.scene = scene;
+        }
         self.view.paint(tick)
     }
 
@@ -454,20 +458,5 @@ mod tests {
         let n = first(gst::ClockTime::from_nseconds(10 * year), block_time);
         assert!(block_time(n) >= 10 * year && block_time(n) - 10 * year < 22_000_000);
         assert!(block_time(n + 1) > block_time(n));
-    }
-
-    #[test]
-    fn ticks_do_not_drift() {
-        let ntsc = Rate {
-            numerator: 30_000,
-            denominator: 1001,
-        };
-        assert_eq!(tick_time(30_000, ntsc), 1_001_000_000_000);
-        assert_eq!(tick_time(30_000 * 24, ntsc), 24 * 1_001_000_000_000);
-        let pal = Rate {
-            numerator: 25,
-            denominator: 1,
-        };
-        assert_eq!(tick_time(25 * 86_400, pal), 86_400_000_000_000);
     }
 }

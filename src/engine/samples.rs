@@ -9,11 +9,11 @@
 //! Two locks: the writer's is taken first, and the ring's only to copy, so that the reader never
 //! waits for the stretching.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::drift::{Follower, Way};
+use super::drift::{Follower, MOST, Way};
 use super::resample::Stretcher;
 
 /// Of the mix, of every source, per second.
@@ -24,6 +24,10 @@ pub const CHANNELS: usize = 2;
 const CAPACITY: usize = 4 * RATE as usize;
 /// Sample frames (5 ms) over which a seam is faded.
 const FADE: usize = 240;
+/// How fast a shift is gone to; clocks drift beside it.
+const GLIDE: f64 = 0.7 * MOST;
+/// One further away than this, in seconds, takes a seam: people see 15 ms.
+const FAR: f64 = 0.012;
 /// No sound is louder: 120 dB over full scale. What is, or is no number at all, is a decoder's fault.
 const LOUDEST: f32 = 1e6;
 
@@ -33,6 +37,8 @@ pub struct Samples {
     writer: Mutex<Writer>,
     ring: Mutex<Ring>,
     written: AtomicU64,
+    /// How much later than captured it shall lie, in nanoseconds.
+    shift: AtomicI64,
 }
 
 /// What the writing side knows.
@@ -40,6 +46,8 @@ pub struct Samples {
 struct Writer {
     stretcher: Stretcher,
     follower: Follower,
+    /// How much later than captured it lies by now, in seconds.
+    shift: f64,
     /// Kept: the buffer under way, what cannot be a sample taken out.
     frames: Vec<[f32; CHANNELS]>,
 }
@@ -152,12 +160,22 @@ impl Samples {
             (ring.end, ring.asked)
         };
         let rate = RATE as f64;
+        let shift = self.shift.load(Ordering::Relaxed) as f64 / 1e9;
+        let glide = GLIDE * frames.len() as f64 / rate;
+        writer.shift = match end {
+            0 => shift,
+            _ if (shift - writer.shift).abs() > FAR => shift,
+            _ => writer.shift + (shift - writer.shift).clamp(-glide, glide),
+        };
         let lies = end as f64 + writer.stretcher.held();
-        let error = nanoseconds as f64 / 1e9 - lies / rate;
+        let error = nanoseconds as f64 / 1e9 + writer.shift - lies / rate;
         let length = frames.len() as f64 / rate;
         let way = (writer.follower).follow(error, length, lies < asked as f64);
         if way == Way::Seam || end == 0 {
-            self.ring.lock().seam(index_at(nanoseconds));
+            // Where there is a seam, it is one for all.
+            writer.shift = shift;
+            let place = nanoseconds.saturating_add_signed((shift * 1e9) as i64);
+            self.ring.lock().seam(index_at(place));
             writer.stretcher.restart();
         }
         let share = writer.follower.share();
@@ -168,6 +186,11 @@ impl Samples {
         let ring = &self.ring;
         (writer.stretcher).stretch(&writer.frames, share, |out| ring.lock().append(out));
         self.written.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From now on it lies so many nanoseconds later than captured. It gets there without a seam.
+    pub fn set_shift(&self, nanoseconds: i64) {
+        self.shift.store(nanoseconds, Ordering::Relaxed);
     }
 
     /// Buffers written since the start.
@@ -279,6 +302,37 @@ mod tests {
         let mut out = [[0.0; 2]; 960];
         assert_eq!(samples.read(240_000, &mut out), 0..0, "the old is gone");
         assert!(samples.read(960_000, &mut out).end > 900);
+    }
+
+    #[test]
+    fn a_shift_is_gone_to_without_a_seam() {
+        let samples = Samples::default();
+        let mut lies = Vec::new();
+        for n in 0..6000u64 {
+            if n == 1000 {
+                samples.set_shift(10 * MS as i64);
+            }
+            let beep = if n % 100 == 50 {
+                tone(0, 480)
+            } else {
+                vec![0.0; 960]
+            };
+            samples.write((1000 + n * 10) * MS, &beep);
+            if n % 100 == 52 {
+                let from = 48_000 + (n - 4) * 480;
+                let out = all(&samples, from, 1900);
+                let began = out.iter().position(|frame| frame[0].abs() > 0.02);
+                let began = from + began.expect("a beep") as u64;
+                lies.push(began as i64 - (48_000 + (n - 2) as i64 * 480));
+            }
+        }
+        let ms = |n: usize| lies[n] as f64 / 48.0;
+        assert!(ms(8).abs() < 0.5, "{lies:?}");
+        assert!((ms(58) - 10.0).abs() < 1.0, "{lies:?}");
+        assert!(
+            lies.windows(2).all(|w| (w[1] - w[0]).abs() < 60),
+            "{lies:?}"
+        );
     }
 
     #[test]

@@ -459,6 +459,10 @@ impl Source {
             self.picture_at = Some(now);
             self.last_picture = Some(now);
         }
+        // Sound is heard as long after its capture as pictures are seen.
+        if let Some(behind) = self.pictures.rhythm().behind() {
+            self.samples.set_shift(behind as i64);
+        }
         if !still
             && self
                 .picture_at

@@ -93,6 +93,7 @@ impl Bench {
             latency: 0,
             tolerance: STEP / 4,
             hold: 20 * STEP,
+            step: STEP,
         };
         let mut bench = Self {
             view: View::new(&info(WIDTH, HEIGHT), pacing, STEP, scene.clone()),

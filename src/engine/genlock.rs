@@ -1,0 +1,264 @@
+//! The programme's ticks follow a source on air, as a studio's pictures follow one reference: shifted
+//! until its pictures are there just in time, they wait for no tick, and where the source keeps the
+//! programme's rate, its clock no longer slides past ours: nothing is repeated or left out.
+//!
+//! Ticks move by less than anybody sees. Their times stay true running time, so sound does not
+//! notice.
+
+use std::sync::Arc;
+
+use crate::venue::Rate;
+
+use super::pictures::{Meeting, Pictures, Rhythm};
+
+/// A step is longer or shorter by this share at most: 33.2 ms instead of 33.3.
+const MOST: f64 = 0.005;
+/// Seconds in which most of the way is gone.
+const PATIENCE: f64 = 4.0;
+/// Pictures that are one behind, with no need: ticks are moved later by as if this much were wrong, in
+/// nanoseconds, until one is left out.
+const CATCH_UP: f64 = 8e6;
+/// While pictures are late, ticks are moved later by so much, in nanoseconds a second; while they are
+/// not, so much of it is forgotten.
+const LATER: f64 = 2e6;
+const FORGET: f64 = 3e3;
+
+/// The times of ticks.
+#[derive(Debug)]
+pub struct Genlock {
+    rate: Rate,
+    /// The next tick lies this much after the `n`th of an even series from zero on, in nanoseconds:
+    /// less than a step, either way.
+    n: u64,
+    phase: f64,
+    /// The source that is followed.
+    reference: Option<Reference>,
+}
+
+#[derive(Debug)]
+struct Reference {
+    source: Arc<Pictures>,
+    /// How much later than due its pictures are to be shown, in nanoseconds, for all to be there.
+    spare: f64,
+    /// How often its pictures have begun to be late.
+    missed: u32,
+}
+
+impl Genlock {
+    /// The first tick is not before `now`.
+    pub fn new(rate: Rate, now: gst::ClockTime) -> Self {
+        Self {
+            rate,
+            n: first(now, |n| tick_time(n, rate)),
+            phase: 0.0,
+            reference: None,
+        }
+    }
+
+    /// Running time of the tick that is due, in nanoseconds.
+    pub fn tick(&self) -> u64 {
+        self.time_of(self.n)
+    }
+
+    /// The same of the one after it.
+    pub fn next_tick(&self) -> u64 {
+        self.time_of(self.n + 1)
+    }
+
+    fn time_of(&self, n: u64) -> u64 {
+        tick_time(n, self.rate).saturating_add_signed(self.phase as i64)
+    }
+
+    /// The tick is over; the next one is due.
+    pub fn advance(&mut self) {
+        self.n += 1;
+    }
+
+    /// All ticks that are past are left out.
+    pub fn skip_to(&mut self, now: gst::ClockTime) {
+        self.n = first(now, |n| tick_time(n, self.rate)) + 1;
+    }
+
+    /// Moves the next tick towards the pictures of what is on air: the first of `on_air` that
+    /// keeps the programme's step, or the one that has been followed, as long as it does.
+    pub fn follow(&mut self, on_air: &[Arc<Pictures>]) {
+        let beat = |source: &Arc<Pictures>| {
+            let rhythm = source.rhythm();
+            Some((rhythm.beat()?, rhythm))
+        };
+        let still = (self.reference.as_mut())
+            .filter(|held| on_air.iter().any(|shown| Arc::ptr_eq(shown, &held.source)))
+            .and_then(|held| Some((beat(&held.source)?, held)));
+        let step = tick_time(1, self.rate) as f64;
+        let error = match still {
+            Some(((beat, rhythm), held)) => held.error(beat, &rhythm, step),
+            None => {
+                let next = on_air
+                    .iter()
+                    .find_map(|source| Some((beat(source)?, source)));
+                let missed = next.map_or(0, |((_, rhythm), _)| rhythm.missed());
+                self.reference = next.map(|(_, source)| Reference {
+                    source: source.clone(),
+                    spare: 0.0,
+                    missed,
+                });
+                let Some(((beat, _), _)) = next else { return };
+                beat
+            }
+        };
+        let wanted = error * step / (PATIENCE * 1e9);
+        self.phase -= wanted.clamp(-MOST * step, MOST * step);
+        if self.phase > step {
+            self.phase -= step;
+            self.n += 1;
+        } else if self.phase < -step {
+            self.phase += step;
+            self.n -= 1;
+        }
+    }
+}
+
+impl Reference {
+    /// How much too late the ticks lie for it; negative: too early.
+    fn error(&mut self, beat: f64, rhythm: &Rhythm, step: f64) -> f64 {
+        if std::mem::replace(&mut self.missed, rhythm.missed()) != rhythm.missed() {
+            // Here they are not there yet.
+            self.spare = self.spare.max(beat);
+        }
+        let more = match rhythm.last() {
+            Meeting::Late => LATER,
+            Meeting::InTime => -FORGET,
+            Meeting::Behind => return -CATCH_UP,
+        };
+        self.spare = (self.spare + more * step / 1e9).clamp(0.0, step / 2.0);
+        beat - self.spare
+    }
+}
+
+/// Running time of a tick, in nanoseconds, without an error that adds up.
+fn tick_time(n: u64, rate: Rate) -> u64 {
+    let numerator = u128::from(n) * u128::from(rate.denominator) * 1_000_000_000;
+    (numerator / u128::from(rate.numerator)) as u64
+}
+
+/// The first of an even series of times that is not past.
+pub fn first(now: gst::ClockTime, time_of: impl Fn(u64) -> u64) -> u64 {
+    let (now, step) = (now.nseconds(), time_of(1).max(1));
+    // The step is rounded: over years an estimate by it is far off, each next one less so.
+    let mut n = now / step;
+    while n > 0 && time_of(n) >= now {
+        n = n.saturating_sub((time_of(n) - now) / step + 1);
+    }
+    while time_of(n) < now {
+        n += 1;
+    }
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pictures::{Pacing, Picture, next_serial};
+
+    const MS: u64 = 1_000_000;
+    const PACING: Pacing = Pacing {
+        latency: 15 * MS,
+        tolerance: 8 * MS,
+        hold: 700 * MS,
+        step: 33_333_333,
+    };
+    const THIRTY: Rate = Rate {
+        numerator: 30,
+        denominator: 1,
+    };
+
+    #[test]
+    fn ticks_do_not_drift() {
+        let ntsc = Rate {
+            numerator: 30_000,
+            denominator: 1001,
+        };
+        assert_eq!(tick_time(30_000, ntsc), 1_001_000_000_000);
+        assert_eq!(tick_time(30_000 * 24, ntsc), 24 * 1_001_000_000_000);
+        let pal = Rate {
+            numerator: 25,
+            denominator: 1,
+        };
+        assert_eq!(tick_time(25 * 86_400, pal), 86_400_000_000_000);
+    }
+
+    /// A source whose clock runs `ppm` fast and whose pictures arrive `way` ns after their
+    /// capture, beside the programme for so many ticks: what each tick shows (number, age in ns).
+    fn run(ticks: usize, phase: u64, ppm: f64, way: u64) -> Vec<(u64, u64)> {
+        gst::init().expect("GStreamer");
+        let source = Arc::new(Pictures::default());
+        let mut genlock = Genlock::new(THIRTY, gst::ClockTime::from_seconds(10));
+        let captured = |n: u64| {
+            let since = n as f64 * 1e9 / 30.0 / (1.0 + ppm * 1e-6);
+            9_900_000_000 + phase + since as u64
+        };
+        let mut sent = 0;
+        let mut shown = Vec::new();
+        let mut before = 0;
+        for _ in 0..ticks {
+            let tick = genlock.tick();
+            assert!(tick > before, "time goes on");
+            before = tick;
+            while captured(sent) + way <= tick {
+                source.push(Picture {
+                    buffer: gst::Buffer::new(),
+                    info: gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 16, 16)
+                        .build()
+                        .expect("a layout"),
+                    captured: captured(sent),
+                    serial: next_serial(),
+                });
+                sent += 1;
+            }
+            if let Some(picture) = source.at(tick, PACING) {
+                let number = (0..=sent).rfind(|n| captured(*n) == picture.captured);
+                shown.push((number.expect("one of ours"), tick - picture.captured));
+            }
+            genlock.follow(std::slice::from_ref(&source));
+            genlock.advance();
+        }
+        shown
+    }
+
+    #[test]
+    fn whatever_the_phase_pictures_soon_wait_no_longer_than_they_must() {
+        for phase in (0..33).map(|ms| ms * MS) {
+            let shown = run(900, phase, 0.0, 4 * MS);
+            for (_, age) in &shown[450..] {
+                assert!((14 * MS..17 * MS).contains(age), "{phase}: {age}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_off_neither_repeats_nor_skips_for_an_hour() {
+        for ppm in [-200.0, 200.0] {
+            let shown = run(30 * 3600, 5 * MS, ppm, 4 * MS);
+            for pair in shown[450..].windows(2) {
+                assert_eq!(pair[1].0, pair[0].0 + 1, "{ppm} ppm");
+                assert!(pair[1].1 < 17 * MS, "{ppm} ppm: {}", pair[1].1);
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_that_take_longer_are_waited_for() {
+        // Decoding takes longer than the latency: due, but not there.
+        let shown = run(3000, 0, 0.0, 21 * MS);
+        let settled = &shown[1500..];
+        let missed = settled.windows(2).filter(|p| p[1].0 != p[0].0 + 1).count();
+        assert!(missed <= 2, "{missed} of {}", settled.len());
+        assert!(settled.iter().all(|(_, age)| *age < 56 * MS));
+        let close = settled.iter().filter(|(_, age)| *age < 27 * MS).count();
+        assert!(
+            close * 10 > settled.len() * 9,
+            "{close} of {}",
+            settled.len()
+        );
+    }
+}
