@@ -20,6 +20,7 @@ mod genlock;
 pub(crate) mod inlet;
 mod ledger;
 mod lettering;
+mod margin;
 mod memory;
 mod meter;
 mod mix;

@@ -37,6 +37,8 @@ pub struct Inlet {
     epoch: AtomicU64,
     /// What the sound's timestamps lack to fit the picture's, in nanoseconds.
     sound_shift: AtomicI64,
+    /// Bytes of a large frame of sound of late.
+    sound_size: AtomicU64,
     /// What is put right of the sender's timestamps before they go on the timeline.
     stamps: Mutex<Stamps>,
     /// The last timestamp of the picture as sent, in nanoseconds; `u64::MAX`: none yet. A
@@ -72,6 +74,7 @@ impl Inlet {
             last: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             sound_shift: AtomicI64::new(0),
+            sound_size: AtomicU64::new(0),
             stamps: Mutex::default(),
             last_stamp: AtomicU64::new(u64::MAX),
             damage: Arc::default(),
@@ -90,6 +93,7 @@ impl Inlet {
         self.lossy.store(false, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.sound_shift.store(0, Ordering::Relaxed);
+        self.sound_size.store(0, Ordering::Relaxed);
         self.video.set_caps(None);
         self.audio.set_caps(None);
     }
@@ -163,6 +167,17 @@ impl Inlet {
     pub fn shift_sound(&self, nanoseconds: i64) {
         tracing::debug!("sound moved by {} ms", nanoseconds / 1_000_000);
         self.sound_shift.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// Whether an encoded frame of sound of that size is silence: a small part of what others need.
+    /// Senders that wait for a packet to be full hold silence for most of a second.
+    fn is_silence(&self, size: usize) -> bool {
+        let size = size as u64;
+        // A size of long ago, as of another codec, is forgotten by and by.
+        let usual = self.sound_size.load(Ordering::Relaxed);
+        let usual = size.max(usual - usual / 1024);
+        self.sound_size.store(usual, Ordering::Relaxed);
+        size < usual / 6
     }
 
     /// Whether nothing has arrived for so long.
@@ -349,7 +364,14 @@ impl Inlet {
         let lack = lack + self.stamps.lock().correct(media, own.nseconds(), now);
         let sent = |time| add(time, lack).nseconds();
         let seen = sent(buffer.pts().unwrap_or(own));
-        let offset = self.timeline.lock().place(media, seen, sent(own), now);
+        let silent = media == Media::Audio && self.is_silence(buffer.size());
+        let offset = {
+            let mut timeline = self.timeline.lock();
+            match silent {
+                true => timeline.place_silence(seen, sent(own), now),
+                false => timeline.place(media, seen, sent(own), now),
+            }
+        };
         let shift = |time| add(add(time, lack), offset);
         let (pts, dts) = (buffer.pts(), buffer.dts());
         let inner = buffer.make_mut();

@@ -22,6 +22,7 @@ use crate::venue::{ProgrammeConfig, Rate};
 use super::encoder::picture_info;
 use super::feed::{Feed, Media};
 use super::genlock::{Genlock, first};
+use super::margin::Margin;
 use super::meter::{Board, Meters};
 use super::mix::{BLOCK, MixInput, Mixer};
 use super::ornament::Ornament;
@@ -34,10 +35,6 @@ use super::window::Window;
 
 /// How long a slot keeps the last picture of a source that gives no more.
 pub const HOLD: Duration = Duration::from_millis(700);
-/// How much later than its own time a block of sound is mixed: jitter of the sources' sound that
-/// nobody hears. Senders put several frames of sound into one packet, and hold them until it is full:
-/// what is not waited for here would have to be waited for by the picture.
-pub const SOUND_MARGIN: u64 = 80_000_000;
 /// So long may raw frames wait for the encoder, in nanoseconds; what comes then is dropped. It is what
 /// an overloaded machine adds to the delay, at most.
 const ENCODER_QUEUE: u64 = 100_000_000;
@@ -193,6 +190,7 @@ impl Programme {
             shared: shared.clone(),
             timebase: timebase.clone(),
             mixer: Mixer::default(),
+            margin: Margin::default(),
             meters,
         };
         Self {
@@ -399,6 +397,7 @@ struct SoundLoop {
     shared: Arc<Shared>,
     timebase: Timebase,
     mixer: Mixer,
+    margin: Margin,
     meters: Meters,
 }
 
@@ -409,7 +408,7 @@ impl SoundLoop {
         let mut n = first(self.timebase.now(), start_of);
         while !self.shared.stop.load(Ordering::Relaxed) {
             let (start, end) = (start_of(n), start_of(n + 1));
-            let due = end + SOUND_MARGIN;
+            let due = end + self.margin.get();
             self.timebase.wait_until(gst::ClockTime::from_nseconds(due));
             if self.timebase.now().nseconds().saturating_sub(due) > CATCH_UP {
                 n = first(self.timebase.now(), start_of);
@@ -424,6 +423,11 @@ impl SoundLoop {
             }
             self.mixer.mix(n * BLOCK as u64, &inputs, &mut block);
             self.send(&block, start, end - start);
+            let heard = inputs
+                .iter()
+                .filter(|input| input.heard && input.gain > 0.0);
+            let spare = heard.filter_map(|input| input.samples.take_spare()).min();
+            self.margin.note(spare, end - start);
             self.meters.measure(n * BLOCK as u64, &inputs, &block);
             n += 1;
         }

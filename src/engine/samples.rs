@@ -28,17 +28,34 @@ const FADE: usize = 240;
 const GLIDE: f64 = 0.7 * MOST;
 /// One further away than this, in seconds, takes a seam: people see 15 ms.
 const FAR: f64 = 0.012;
+/// What is softer is silence: 66 dB below full scale.
+const SILENCE: f32 = 5e-4;
 /// No sound is louder: 120 dB over full scale. What is, or is no number at all, is a decoder's fault.
 const LOUDEST: f32 = 1e6;
 
 /// Sample frames by their index: running time x [`RATE`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Samples {
     writer: Mutex<Writer>,
     ring: Mutex<Ring>,
     written: AtomicU64,
     /// How much later than captured it shall lie, in nanoseconds.
     shift: AtomicI64,
+    /// How early, in nanoseconds, came what came last before it was asked for; [`i64::MAX`]: nothing
+    /// came.
+    spare: AtomicI64,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            writer: Mutex::default(),
+            ring: Mutex::default(),
+            written: AtomicU64::new(0),
+            shift: AtomicI64::new(0),
+            spare: AtomicI64::new(i64::MAX),
+        }
+    }
 }
 
 /// What the writing side knows.
@@ -183,6 +200,13 @@ impl Samples {
         let sane = |sample: f32| if sample.abs() <= LOUDEST { sample } else { 0.0 };
         writer.frames.clear();
         (writer.frames).extend(frames.iter().map(|frame| frame.map(sane)));
+        // Silence is never too late.
+        let is_loud = |frame: &[f32; CHANNELS]| frame.iter().any(|sample| sample.abs() > SILENCE);
+        if let Some(first) = writer.frames.iter().position(is_loud) {
+            let place = nanoseconds as f64 / 1e9 + writer.shift + first as f64 / rate;
+            let spare = (place - asked as f64 / rate) * 1e9;
+            self.spare.fetch_min(spare as i64, Ordering::Relaxed);
+        }
         let ring = &self.ring;
         (writer.stretcher).stretch(&writer.frames, share, |out| ring.lock().append(out));
         self.written.fetch_add(1, Ordering::Relaxed);
@@ -191,6 +215,13 @@ impl Samples {
     /// From now on it lies so many nanoseconds later than captured. It gets there without a seam.
     pub fn set_shift(&self, nanoseconds: i64) {
         self.shift.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// How long before it was asked for sound has come, in nanoseconds, at worst since the last call:
+    /// negative where it was too late. `None`: nothing came but silence.
+    pub fn take_spare(&self) -> Option<i64> {
+        let spare = self.spare.swap(i64::MAX, Ordering::Relaxed);
+        (spare != i64::MAX).then_some(spare)
     }
 
     /// Buffers written since the start.
@@ -302,6 +333,28 @@ mod tests {
         let mut out = [[0.0; 2]; 960];
         assert_eq!(samples.read(240_000, &mut out), 0..0, "the old is gone");
         assert!(samples.read(960_000, &mut out).end > 900);
+    }
+
+    #[test]
+    fn how_early_sound_comes_is_known_and_silence_is_never_late() {
+        let samples = Samples::default();
+        samples.write(1000 * MS, &tone(0, 4800));
+        let _ = all(&samples, 48_000, 2400);
+        assert!(
+            samples.take_spare().is_some_and(|spare| spare > 0),
+            "asked for later"
+        );
+        assert_eq!(samples.take_spare(), None);
+        samples.write(1100 * MS, &tone(4800, 480));
+        let spare = samples.take_spare().unwrap() / MS as i64;
+        assert!((49..=50).contains(&spare), "{spare} ms");
+        let mut out = [[0.0; 2]; 9600];
+        samples.read(52_800, &mut out);
+        samples.write(1110 * MS, &[0.0; 960]);
+        assert_eq!(samples.take_spare(), None);
+        samples.write(1120 * MS, &tone(0, 480));
+        let spare = samples.take_spare().unwrap() / MS as i64;
+        assert!((-181..=-179).contains(&spare), "{spare} ms");
     }
 
     #[test]

@@ -18,14 +18,14 @@ use std::collections::VecDeque;
 
 use super::drift::{Drift, MOST};
 use super::feed::Media;
-use super::programme::SOUND_MARGIN;
+use super::margin;
 
 /// Timestamps further apart than this belong to different timelines.
 const JUMP: i64 = 1_000_000_000;
-/// Sound may arrive this much after its place on the timeline: the mixer waits that long for it.
-/// (It waits a little longer, by as much as pictures are shown after their time; decoding takes
-/// that.)
-const SOUND_SLACK: i64 = SOUND_MARGIN as i64;
+/// Sound may arrive this much after its place on the timeline: the mixer waits that long for it, once
+/// it knows. (It waits a little longer, by as much as pictures are shown after their time; decoding
+/// takes that.)
+const SOUND_SLACK: i64 = margin::MOST as i64;
 /// Connections start with a burst of what is old already: for so long, whatever comes earlier
 /// than expected shows what is so.
 const BURST: u64 = BIN;
@@ -150,6 +150,15 @@ impl Timeline {
     /// the answer, added to its timestamps, makes running time of them. Frames of one kind that come
     /// in order stay so.
     pub fn place(&mut self, media: Media, pts: u64, dts: u64, now: u64) -> i64 {
+        self.put(media, pts, dts, now, true)
+    }
+
+    /// The same for sound that is silence: whether that comes late, nobody hears.
+    pub fn place_silence(&mut self, pts: u64, dts: u64, now: u64) -> i64 {
+        self.put(Media::Audio, pts, dts, now, false)
+    }
+
+    fn put(&mut self, media: Media, pts: u64, dts: u64, now: u64, matters: bool) -> i64 {
         let index = match media {
             Media::Video => 0,
             Media::Audio => 1,
@@ -161,11 +170,11 @@ impl Timeline {
         let offset = match self.offset {
             Some(offset) if !jumped => {
                 self.glide(offset, now);
-                self.look(media, way, now)
+                self.look(media, way, now, matters)
             }
             _ => {
                 self.begin(way, now);
-                self.look(media, way, now)
+                self.look(media, way, now, matters)
             }
         };
         let track = &mut self.tracks[index];
@@ -218,7 +227,7 @@ impl Timeline {
     }
 
     /// Takes note of an arrival, and steps where that cannot wait; the answer is the offset.
-    fn look(&mut self, media: Media, way: i64, now: u64) -> i64 {
+    fn look(&mut self, media: Media, way: i64, now: u64, matters: bool) -> i64 {
         let track = &mut self.tracks[media as usize];
         track.drift.note(now, way);
         let age = now.saturating_sub(self.began);
@@ -235,6 +244,7 @@ impl Timeline {
         match media {
             Media::Video if self.bin.pictures.len() < PICTURES => self.bin.pictures.push(way),
             Media::Video => {}
+            Media::Audio if !matters => {}
             Media::Audio if way - SOUND_SLACK - self.current() > MAX_LAG => self.late = None,
             Media::Audio => {
                 self.bin.sound = Some(self.bin.sound.map_or(way, |longest| longest.max(way)));
