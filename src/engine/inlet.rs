@@ -193,9 +193,42 @@ impl Inlet {
         self.follow_unpacked(element, paced, false);
     }
 
-    /// The same for a parsebin that is fed with RTP in real time.
-    pub fn follow_unpacked_rtp(self: &Arc<Self>, parsebin: &gst::Element) {
-        self.follow_unpacked(parsebin, false, true);
+    /// What unpacks a stream of RTP with these caps, and has it go into the source: an element with a
+    /// `sink` pad. `paced` as for [`Inlet::follow`].
+    pub fn unpack_rtp(
+        self: &Arc<Self>,
+        caps: &gst::CapsRef,
+        paced: bool,
+    ) -> Result<gst::Element, glib::BoolError> {
+        let encoding = caps
+            .structure(0)
+            .and_then(|rtp| rtp.get::<&str>("encoding-name").ok());
+        // Whole pictures, at the packet that is marked as a picture's last: in slices, a picture
+        // would be known to be whole when the next one begins, a frame later. parsebin cannot ask for
+        // them.
+        let (depay, name) = match encoding.map(str::to_ascii_uppercase).as_deref() {
+            Some("H264") => ("rtph264depay", "video/x-h264"),
+            Some("H265") => ("rtph265depay", "video/x-h265"),
+            _ => {
+                let parse = gst::ElementFactory::make("parsebin").build()?;
+                self.follow_unpacked(&parse, paced, true);
+                return Ok(parse);
+            }
+        };
+        let whole = gst::Caps::builder(name).field("alignment", "au").build();
+        let depay = gst::ElementFactory::make(depay).build()?;
+        let filter = (gst::ElementFactory::make("capsfilter"))
+            .property("caps", whole)
+            .build()?;
+        let bin = gst::Bin::new();
+        bin.add_many([&depay, &filter])?;
+        depay.link(&filter)?;
+        let missing = || glib::bool_error!("{} has no pad", depay.name());
+        let sink = depay.static_pad("sink").ok_or_else(missing)?;
+        let src = filter.static_pad("src").ok_or_else(missing)?;
+        bin.add_pad(&gst::GhostPad::with_target(&sink)?)?;
+        self.take_stream(&src, &bin, paced, true)?;
+        Ok(bin.upcast())
     }
 
     /// The same for an element whose streams have been `unpacked` already: what is still RTP then,
@@ -228,8 +261,7 @@ impl Inlet {
             .map_or("", |structure| structure.name().as_str());
         let mut chain = Vec::new();
         if name.starts_with("application/x-rtp") && !unpacked {
-            let parse = gst::ElementFactory::make("parsebin").build()?;
-            self.follow_unpacked(&parse, paced, true);
+            let parse = self.unpack_rtp(&caps, paced)?;
             let of = caps
                 .structure(0)
                 .and_then(|rtp| rtp.get::<&str>("media").ok());

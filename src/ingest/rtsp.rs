@@ -252,12 +252,11 @@ mod media {
                 .map_err(|_| refuse("the media is not a bin".to_owned()))?;
             let mut streams = Vec::new();
             for (number, stream) in sdp.medias().enumerate() {
-                let (kind, rate) = super::check_stream(stream).map_err(refuse)?;
-                let parse = gst::ElementFactory::make("parsebin")
-                    .name(format!("depay{number}"))
-                    .build()
-                    .map_err(|error| refuse(error.to_string()))?;
-                inlet.follow_unpacked_rtp(&parse);
+                let (kind, rate, caps) = super::check_stream(stream).map_err(refuse)?;
+                let parse =
+                    (inlet.unpack_rtp(&caps, false)).map_err(|error| refuse(error.to_string()))?;
+                // This is what the server looks for.
+                parse.set_property("name", format!("depay{number}"));
                 bin.add(&parse).map_err(|error| refuse(error.to_string()))?;
                 streams.push((parse, kind, rate));
             }
@@ -285,8 +284,8 @@ static LOG: std::sync::LazyLock<gst::DebugCategory> = std::sync::LazyLock::new(|
     )
 });
 
-/// What the stream is and the rate of its RTP clock, where something here can unpack it.
-fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(Option<Media>, u32), String> {
+/// What the stream is, the rate of its RTP clock, and its caps, where something here can unpack it.
+fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(Option<Media>, u32, gst::Caps), String> {
     let number = stream.format(0).and_then(|format| format.parse().ok());
     let caps = number.and_then(|number| stream.caps_from_media(number));
     let Some(mut caps) = caps else {
@@ -307,7 +306,7 @@ fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(Option<Media>, u32), S
             .structure(0)
             .and_then(|caps| caps.get::<i32>("clock-rate").ok());
         let rate = rate.and_then(|rate| u32::try_from(rate).ok());
-        Ok((kind, rate.unwrap_or(90_000)))
+        Ok((kind, rate.unwrap_or(90_000), caps))
     } else {
         Err(format!("nothing here unpacks {caps}"))
     }
