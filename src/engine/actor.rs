@@ -145,6 +145,8 @@ impl Actor {
                 "invalid-request",
                 "views need a connection to live on",
             )),
+            Request::Release(source) => self.release(&source),
+            Request::Join(source) => self.invitation(&source),
             Request::Change(command) => match self.show.apply(&command, &self.cast, wall_clock()) {
                 Ok(change) => {
                     tracing::info!("{}", to_line(&command));
@@ -168,6 +170,7 @@ impl Actor {
                 self.monitors
                     .prepare(preview_scene(venue, cast, show, sources, slates));
                 self.tune_sources(passage.map(|passage| passage.length()));
+                self.note_roles();
             }
             Change::Source(_) => self.tune_sources(None),
             Change::Output(id) => {
@@ -220,6 +223,10 @@ impl Actor {
             }
             PublisherNote::Evicted(session) => {
                 let reason = Phrase::new("it was connected, but sent nothing");
+                source.on_publisher_left(session, reason, now);
+            }
+            PublisherNote::Released(session) => {
+                let reason = Phrase::new("the operator has released it");
                 source.on_publisher_left(session, reason, now);
             }
             PublisherNote::Refused(reason) => {

@@ -251,6 +251,13 @@ impl Actor {
             }
             None => {}
         }
+        if self.is_hidden(&self.sources[index]) {
+            // A guest has gone, and nobody waits for it.
+            let scope = Scope::Source(self.sources[index].id().clone());
+            self.sources[index].take_change();
+            self.clear(&scope, "lost");
+            return;
+        }
         if !self.sources[index].take_change() {
             return;
         }
