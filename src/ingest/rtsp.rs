@@ -259,20 +259,12 @@ mod factory {
 
         fn media_configure(&self, media: &gst_rtsp_server::RTSPMedia) {
             self.parent_media_configure(media);
-            let doors = self.doors.get();
-            let current = doors.and_then(|doors| Some((doors, doors.current()?)));
-            let (Some((doors, current)), Some(own)) =
-                (current, media.downcast_ref::<super::IngestMedia>())
-            else {
-                // A publisher that was sent away meanwhile: its SDP will be refused.
-                return;
-            };
-            // Set once: a media is configured once.
-            let _ = own.imp().inlet.set(current.inlet);
-            let doors = doors.clone();
-            let free = move || doors.release(current.client, current.session);
-            let _ = own.imp().free.set(Box::new(free.clone()));
-            media.connect_unprepared(move |_| free());
+            if let (Some(doors), Some(own)) =
+                (self.doors.get(), media.downcast_ref::<super::IngestMedia>())
+            {
+                // Set once: a media is configured once.
+                let _ = own.imp().doors.set(doors.clone());
+            }
         }
     }
 }
@@ -290,9 +282,7 @@ mod media {
 
     #[derive(Default)]
     pub struct IngestMedia {
-        pub(super) inlet: OnceLock<Arc<Inlet>>,
-        /// Gives the publisher's place back.
-        pub(super) free: OnceLock<Box<dyn Fn() + Send + Sync>>,
+        pub(super) doors: OnceLock<super::Doors>,
     }
 
     #[glib::object_subclass]
@@ -317,23 +307,32 @@ mod media {
         }
 
         fn handle_sdp(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
-            self.take(sdp).inspect_err(|_| {
-                if let Some(free) = self.free.get() {
-                    free();
-                }
-            })
+            // The server configures its media before it asks whether the publisher may come; by now
+            // that one has its place.
+            let doors = self.doors.get();
+            let held = doors.and_then(|doors| Some((doors, doors.current()?)));
+            let Some((doors, held)) = held else {
+                return Err(refuse("its place is not its own any more".to_owned()));
+            };
+            let own = doors.clone();
+            let free = move || own.release(held.client, held.session);
+            let unprepared = free.clone();
+            self.obj().connect_unprepared(move |_| unprepared());
+            self.take(sdp, &held.inlet).inspect_err(|_| free())
         }
     }
 
+    fn refuse(text: String) -> gst::LoggableError {
+        gst::LoggableError::new(*super::LOG, glib::bool_error!("{text}"))
+    }
+
     impl IngestMedia {
-        fn take(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
+        fn take(
+            &self,
+            sdp: &gst_sdp::SDPMessageRef,
+            inlet: &Arc<Inlet>,
+        ) -> Result<(), gst::LoggableError> {
             let media = self.obj();
-            let refuse =
-                |text: String| gst::LoggableError::new(*super::LOG, glib::bool_error!("{text}"));
-            let inlet = self
-                .inlet
-                .get()
-                .ok_or_else(|| refuse("nobody takes it".to_owned()))?;
             let bin = (media.element().downcast::<gst::Bin>())
                 .map_err(|_| refuse("the media is not a bin".to_owned()))?;
             let mut streams = Vec::new();

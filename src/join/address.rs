@@ -42,7 +42,9 @@ pub fn of_this_machine() -> Vec<Own> {
         tracing::warn!("this machine's addresses are not known: {error}");
         Vec::new()
     });
-    let up = found.into_iter().filter(|own| own.is_oper_up() || own.is_loopback());
+    let up = found
+        .into_iter()
+        .filter(|own| own.is_oper_up() || own.is_loopback());
     up.map(|own| Own {
         address: own.ip(),
         interface: own.name,

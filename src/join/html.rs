@@ -28,14 +28,20 @@ fn try_write(page: &mut String, card: &Card<'_>) -> std::fmt::Result {
         writeln!(page, "<h2>{where_to}</h2>\n<table class=\"obs\">")?;
         for (word, value) in obs {
             let (word, value) = (escaped(word), escaped(&value));
-            writeln!(page, "<tr><th scope=\"row\">{word}</th><td>{value}</td></tr>")?;
+            writeln!(
+                page,
+                "<tr><th scope=\"row\">{word}</th><td>{value}</td></tr>"
+            )?;
         }
         writeln!(page, "</table>")?;
     }
     writeln!(page, "<div class=\"ways\">")?;
     if let (Some(code), Some(best)) = (card.code_in_svg(), card.routes.best()) {
         let name = escaped(best);
-        writeln!(page, "<figure role=\"img\" aria-label=\"{name}\">{code}</figure>")?;
+        writeln!(
+            page,
+            "<figure role=\"img\" aria-label=\"{name}\">{code}</figure>"
+        )?;
     }
     let one_field = escaped(tongue.tr("With one field for the address"));
     writeln!(page, "<div><h2>{one_field}</h2>\n<table>")?;

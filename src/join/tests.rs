@@ -24,7 +24,12 @@ fn invitation(key: Option<&str>, entrances: Vec<Entrance>) -> Invitation {
 
 fn everything(key: Option<&str>) -> Invitation {
     let hosts = ["10.20.0.5", "2001:db8::5"];
-    let doors = [("rtmp", 1935), ("rtmps", 1936), ("srt", 8890), ("rtsp", 8554)];
+    let doors = [
+        ("rtmp", 1935),
+        ("rtmps", 1936),
+        ("srt", 8890),
+        ("rtsp", 8554),
+    ];
     let doors = doors.map(|(protocol, port)| entrance(protocol, port, &hosts));
     invitation(key, doors.into())
 }
@@ -46,7 +51,10 @@ fn addresses_are_written_as_each_protocol_wants_them() {
             "rtsp://laptop:tea-at-four@[2001:db8::5]:8554/ingest/laptop",
         ]
     );
-    let obs = routes.obs.as_ref().map(|obs| (&*obs.server, obs.key.as_deref()));
+    let obs = routes
+        .obs
+        .as_ref()
+        .map(|obs| (&*obs.server, obs.key.as_deref()));
     let expected = ("rtmp://10.20.0.5/ingest", Some("laptop?key=tea-at-four"));
     assert_eq!(obs, Some(expected));
     assert!(routes.ffmpeg.ends_with(&format!("tcp '{}'", all[6])));
@@ -89,7 +97,10 @@ fn obs_is_told_of_srt_where_rtmp_is_off_and_of_nothing_where_both_are() {
         card.routes.best(),
         Some("rtsp://127.0.0.1:8554/ingest/laptop")
     );
-    assert!(card.text(false).contains("no address that laptops can reach"));
+    assert!(
+        card.text(false)
+            .contains("no address that laptops can reach")
+    );
 }
 
 #[test]

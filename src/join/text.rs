@@ -23,7 +23,11 @@ fn try_write(text: &mut String, card: &Card<'_>, coloured: bool) -> std::fmt::Re
         writeln!(text, "\n{where_to}")?;
         let width = obs.iter().map(|(word, _)| word.chars().count()).max();
         for (word, value) in obs {
-            writeln!(text, "  {word:<width$}  {value}", width = width.unwrap_or(0))?;
+            writeln!(
+                text,
+                "  {word:<width$}  {value}",
+                width = width.unwrap_or(0)
+            )?;
         }
     }
     writeln!(text, "\n{}", tongue.tr("With one field for the address"))?;

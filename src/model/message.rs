@@ -16,8 +16,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, Scope};
-use super::join::Invitation;
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
+use super::join::Invitation;
 use super::monitor::ViewRequest;
 use super::show::Gain;
 use super::status::{

@@ -29,11 +29,7 @@ impl Door {
             place("free", None, false),
         ];
         for number in 1..=guests {
-            places.push(place(
-                &format!("guest-{number}"),
-                Some("guests-key"),
-                true,
-            ));
+            places.push(place(&format!("guest-{number}"), Some("guests-key"), true));
         }
         let registry = Registry::open(places, Notes::new(sender));
         Self { registry, notes }

@@ -113,8 +113,9 @@ pub fn refuse_names(guests: &GuestsConfig, sources: &[source::Read<'_>], relay: 
         match number {
             None => false,
             Some(None) => id == GUEST,
-            Some(Some(number)) => (number.parse::<u8>())
-                .is_ok_and(|number| (1..=guests.count).contains(&number)),
+            Some(Some(number)) => {
+                (number.parse::<u8>()).is_ok_and(|number| (1..=guests.count).contains(&number))
+            }
         }
     };
     for read in sources {
