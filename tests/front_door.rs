@@ -69,7 +69,7 @@ fn a_publisher_that_vanishes_makes_room_within_two_seconds() {
             laptop.freeze();
         }
         let took = time_to_room(relay, vanished);
-        println!("{way}, killed: {killed}: room after {took:?}");
+        eprintln!("{way}, killed: {killed}: room after {took:?}");
         // A tenth for whoever asks.
         let promised = if killed { 500 } else { 2100 };
         assert!(took < Duration::from_millis(promised), "{way}: {took:?}");

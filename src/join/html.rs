@@ -35,7 +35,16 @@ fn try_write(page: &mut String, card: &Card<'_>) -> std::fmt::Result {
         }
         writeln!(page, "</table>")?;
     }
-    writeln!(page, "<div class=\"ways\">")?;
+    let one_field = escaped(tongue.tr("With one field for the address"));
+    writeln!(page, "<h2>{one_field}</h2>\n<table>")?;
+    for (word, url) in &card.routes.all {
+        let url = escaped(url);
+        writeln!(page, "<tr><th scope=\"row\">{word}</th><td>{url}</td></tr>")?;
+    }
+    let ffmpeg = escaped(tongue.tr("With ffmpeg"));
+    let command = escaped(&card.routes.ffmpeg);
+    writeln!(page, "</table>\n<h2>{ffmpeg}</h2>\n<pre>{command}</pre>")?;
+    writeln!(page, "<footer>")?;
     if let (Some(code), Some(best)) = (card.code_in_svg(), card.routes.best()) {
         let name = escaped(best);
         writeln!(
@@ -43,21 +52,11 @@ fn try_write(page: &mut String, card: &Card<'_>) -> std::fmt::Result {
             "<figure role=\"img\" aria-label=\"{name}\">{code}</figure>"
         )?;
     }
-    let one_field = escaped(tongue.tr("With one field for the address"));
-    writeln!(page, "<div><h2>{one_field}</h2>\n<table>")?;
-    for (word, url) in &card.routes.all {
-        let url = escaped(url);
-        writeln!(page, "<tr><th scope=\"row\">{word}</th><td>{url}</td></tr>")?;
-    }
-    writeln!(page, "</table></div>\n</div>")?;
-    let ffmpeg = escaped(tongue.tr("With ffmpeg"));
-    let command = escaped(&card.routes.ffmpeg);
-    writeln!(page, "<h2>{ffmpeg}</h2>\n<pre>{command}</pre>")?;
-    writeln!(page, "<footer>")?;
+    writeln!(page, "<div>")?;
     for note in card.notes() {
         writeln!(page, "<p>{}</p>", escaped(&note))?;
     }
-    writeln!(page, "</footer>\n</body>\n</html>")
+    writeln!(page, "</div>\n</footer>\n</body>\n</html>")
 }
 
 /// Text that means nothing to a browser.

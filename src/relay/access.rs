@@ -1,6 +1,7 @@
 //! Who may do what at the RTSP server, by digest. `/ingest/<id>` of a source with a key: user is the
 //! source's id, password its key; of a source without: anybody. All else: the user and the password
-//! of the venue's `[relay]`, where it names them; else anybody.
+//! of the venue's `[relay]`, where it names them; else anybody. Who has shown too many wrong keys is
+//! asked to come again later, and its next key is not looked at.
 
 use std::collections::BTreeSet;
 
