@@ -53,3 +53,13 @@ pub struct Caller<'a> {
     /// The key, as it was said.
     pub key: Option<&'a str>,
 }
+
+impl Caller<'_> {
+    /// The same, with the address as people know it: at a socket of IPv6, one of IPv4 is wrapped.
+    fn plain(self) -> Self {
+        Self {
+            from: self.from.to_canonical(),
+            ..self
+        }
+    }
+}

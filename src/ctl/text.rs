@@ -210,12 +210,13 @@ pub fn event(event: &Event) -> Option<String> {
         Event::OnAir { since: Some(since) } => Some(format!("on air since {}", clock(*since))),
         Event::OnAir { since: None } => Some("off air".to_owned()),
         Event::Source { source } => Some(format!(
-            "source {}: {} {} {}{}",
+            "source {}: {} {} {}{} {}",
             source.id,
             source.state,
             source.picture,
             source.reason,
-            picture_gone(source)
+            picture_gone(source),
+            publisher(source)
         )),
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),

@@ -260,12 +260,7 @@ impl Actor {
     }
 
     fn on_door(&mut self, door: Protocol, result: Result<(), String>) {
-        let (scope, code, key) = match door {
-            Protocol::Rtsp => (Scope::Relay, "listen", "relay.listen"),
-            Protocol::Rtmp => (Scope::Ingest, "listen-rtmp", "ingest.rtmp"),
-            Protocol::Rtmps => (Scope::Ingest, "listen-rtmps", "ingest.rtmps"),
-            Protocol::Srt => (Scope::Ingest, "listen-srt", "ingest.srt"),
-        };
+        let (scope, code, key) = door_fault(door);
         let problem = result.err();
         if door == Protocol::Rtsp {
             self.relay_problem.clone_from(&problem);
@@ -341,5 +336,15 @@ impl Actor {
     /// The last snapshot, for times of changes.
     pub(super) fn last_snapshot(&self) -> Option<&Snapshot> {
         self.published.as_ref()
+    }
+}
+
+/// The fault of a door that cannot listen, and the key in the venue file that says where.
+pub(super) fn door_fault(door: Protocol) -> (Scope, &'static str, &'static str) {
+    match door {
+        Protocol::Rtsp => (Scope::Relay, "listen", "relay.listen"),
+        Protocol::Rtmp => (Scope::Ingest, "listen-rtmp", "ingest.rtmp"),
+        Protocol::Rtmps => (Scope::Ingest, "listen-rtmps", "ingest.rtmps"),
+        Protocol::Srt => (Scope::Ingest, "listen-srt", "ingest.srt"),
     }
 }

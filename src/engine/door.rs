@@ -7,7 +7,7 @@ use crate::model::status::PublisherStatus;
 use crate::model::{Entrance, Invitation, Refused, Reply, SourceId};
 use crate::venue::SourceKind;
 
-use super::actor::Actor;
+use super::actor::{Actor, door_fault};
 use super::note::Protocol;
 use super::source::{Source, SourceState};
 
@@ -87,6 +87,7 @@ impl Actor {
         let doors = doors.into_iter();
         let doors = doors.filter_map(|(protocol, listen)| Some((protocol, listen?)));
         doors
+            .filter(|(protocol, _)| !self.is_shut(*protocol))
             .map(|(protocol, listen)| Entrance {
                 protocol: protocol.scheme().to_owned(),
                 port: listen.port(),
@@ -96,6 +97,13 @@ impl Actor {
                     .collect(),
             })
             .collect()
+    }
+
+    /// Whether a door cannot listen, and nobody gets in there.
+    fn is_shut(&self, door: Protocol) -> bool {
+        let (scope, code, _) = door_fault(door);
+        let mut faults = self.ledger.all().iter();
+        faults.any(|fault| fault.is_same(&scope, code))
     }
 
     /// The source, where laptops push to it.

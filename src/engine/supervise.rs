@@ -255,7 +255,9 @@ impl Actor {
             // A guest has gone, and nobody waits for it.
             let scope = Scope::Source(self.sources[index].id().clone());
             self.sources[index].take_change();
-            self.clear(&scope, "lost");
+            for code in ["lost", "decoder"] {
+                self.clear(&scope, code);
+            }
             return;
         }
         if !self.sources[index].take_change() {

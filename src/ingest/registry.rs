@@ -214,6 +214,7 @@ impl Registry {
         caller: Caller<'_>,
         evict: impl Fn() + Send + Sync + 'static,
     ) -> Result<Claim, RefusePublisher> {
+        let caller = caller.plain();
         let admitted = self.check(&caller).and_then(|()| self.seat(&caller, evict));
         admitted.inspect_err(|refusal| self.tell(&caller, refusal))
     }
@@ -224,6 +225,7 @@ impl Registry {
         caller: Caller<'_>,
         evict: impl Fn() + Send + Sync + 'static,
     ) -> Result<Claim, RefusePublisher> {
+        let caller = caller.plain();
         self.strikes.lock().right(caller.from, caller.name);
         let admitted = self.seat(&caller, evict);
         admitted.inspect_err(|refusal| self.tell(&caller, refusal))
@@ -239,6 +241,7 @@ impl Registry {
 
     /// The protocol has found the caller's key wrong.
     pub fn note_wrong_key(&self, caller: &Caller<'_>) {
+        let caller = &caller.plain();
         (self.strikes.lock()).wrong(caller.from, caller.name, Instant::now());
         self.tell(caller, &RefusePublisher::Key);
     }

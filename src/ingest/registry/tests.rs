@@ -118,6 +118,16 @@ fn silence_gives_way_and_the_old_one_cannot_take_the_new_ones_place_along() {
         door.heard()[..3],
         [PublisherNote::Arrived(a), PublisherNote::Left(b), PublisherNote::Arrived(c)] if a == b && b != c
     ));
+    // At a socket of IPv6, addresses of IPv4 come wrapped.
+    let wrapped = Caller {
+        protocol: Protocol::Srt,
+        from: "::ffff:10.0.0.3".parse().unwrap(),
+        name: "laptop",
+        key: Some("s3cret-key"),
+    };
+    let _third = door.registry.admit(wrapped, || {}).unwrap();
+    let facts = door.registry.publisher(&"laptop".parse().unwrap()).unwrap();
+    assert_eq!(facts.from, IpAddr::from([10, 0, 0, 3]));
     let facts = door.registry.publisher(&"free".parse().unwrap()).unwrap();
     assert_eq!(
         (facts.protocol, facts.from),
