@@ -269,9 +269,21 @@ fn guests_come_in_by_one_key_and_each_is_a_source_of_its_own() {
     let _second = push(&camera(), there.port()).tcp();
     let two = wait_live(&engine, "guest-2");
     assert_eq!(two["publisher"]["address"], "127.0.0.2");
-    let _first = push(&slides(), relay).tcp();
+    engine.ctl(&["mute", "guest-1", "on"]).assert_ok();
+    let mut first = push(&slides(), relay).tcp();
     let one = wait_live(&engine, "guest-1");
     assert_eq!(one["publisher"]["address"], "127.0.0.1");
+    assert_eq!(one["mute"], true, "as it was set for this guest");
+    // A stranger at its place is heard as guests are.
+    first.kill();
+    let elsewhere = Elsewhere::at("127.0.0.3", relay);
+    wait_until(seconds(5), "the place is free", || {
+        source(&engine.status(), "guest-1")["publisher"].is_null()
+    });
+    let _third = push(&slides(), elsewhere.port()).tcp();
+    let one = wait_live(&engine, "guest-1");
+    assert_eq!(one["publisher"]["address"], "127.0.0.3");
+    assert_eq!(one["mute"], false);
     assert!(!engine.log().contains("come-as-you-are"));
 }
 

@@ -1,6 +1,8 @@
 //! The engine thread: owns every supervisor and the show, takes notes one after the other, looks
 //! after everything ten times a second, and tells subscribers what has changed.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -50,6 +52,8 @@ pub(super) struct Actor {
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,
     pub(super) doors: Arc<Registry>,
+    /// Who was the last at each guest's place.
+    pub(super) guests: HashMap<SourceId, IpAddr>,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
@@ -217,7 +221,10 @@ impl Actor {
             return;
         };
         match note {
-            PublisherNote::Arrived(session) => source.on_publisher(session, now),
+            PublisherNote::Arrived(session) => {
+                source.on_publisher(session, now);
+                self.welcome(id);
+            }
             PublisherNote::Left(session) => {
                 source.on_publisher_left(session, Phrase::new("the sender has stopped"), now);
             }

@@ -9,6 +9,7 @@ use crate::venue::SourceKind;
 
 use super::actor::{Actor, door_fault};
 use super::note::Protocol;
+use super::opening::setting_of;
 use super::source::{Source, SourceState};
 
 impl Actor {
@@ -141,6 +142,25 @@ impl Actor {
         let idle = matches!(source.state(), SourceState::Idle { .. });
         let plays = || self.show.roles.values().any(|id| id == source.id());
         source.config.guest.is_some() && idle && !plays()
+    }
+
+    /// Somebody has come to a place. A guest that is another one than the last is heard as guests
+    /// are, and not as was set for the one before. (Of the time before a restart nobody knows.)
+    pub(super) fn welcome(&mut self, id: &SourceId) {
+        let mut all = self.sources.iter().map(|source| &source.config);
+        let config = all.find(|own| own.id == *id && own.guest.is_some());
+        let (Some(config), Some(facts)) = (config, self.doors.publisher(id)) else {
+            return;
+        };
+        let usual = setting_of(config);
+        let last = self.guests.insert(id.clone(), facts.from);
+        if last.is_none_or(|last| last == facts.from) {
+            return;
+        }
+        if self.show.sources.insert(id.clone(), usual) != Some(usual) {
+            self.tune_sources(None);
+            self.memory.keep(&self.show, None);
+        }
     }
 
     /// Tells the doors who plays a role.

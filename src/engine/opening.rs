@@ -1,6 +1,6 @@
 //! The engine's start: everything is built, then set going.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -107,6 +107,7 @@ impl Actor {
             monitors,
             relay,
             doors: registry,
+            guests: HashMap::new(),
             relay_problem: Some("starting".to_owned()),
             overload: Overload::new(choice.codec),
             choice,
