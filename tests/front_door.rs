@@ -81,6 +81,24 @@ fn a_publisher_that_vanishes_makes_room_within_two_seconds() {
 }
 
 #[test]
+fn who_is_refused_for_its_codec_holds_no_place() {
+    let relay = free_port();
+    let engine = Engine::start(&venue(relay, LAPTOP));
+    let mut strange = Announcer::connect("127.0.0.2", relay, "laptop");
+    let (first, _) = strange.announce_codec("X-NOBODY-KNOWS", "");
+    assert!(first.contains("415"), "{first}");
+    // Its connection is still open.
+    let mut next = Announcer::connect("127.0.0.3", relay, "laptop");
+    let (first, _) = next.announce("");
+    assert!(first.contains("200"), "{first}");
+    let status = engine.status();
+    assert_eq!(
+        source(&status, "laptop")["publisher"]["address"],
+        "127.0.0.3"
+    );
+}
+
+#[test]
 fn wrong_keys_at_speed_wait_and_nobody_else_does() {
     let relay = free_port();
     let sources = r#"

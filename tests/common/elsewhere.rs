@@ -73,15 +73,23 @@ impl Announcer {
     /// Announces, with these headers besides; the answer's first line and all of it.
     #[track_caller]
     pub fn announce(&mut self, headers: &str) -> (String, String) {
-        const SDP: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-            m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:streamid=0\r\n";
+        self.announce_codec("H264", headers)
+    }
+
+    /// The same for another codec.
+    #[track_caller]
+    pub fn announce_codec(&mut self, codec: &str, headers: &str) -> (String, String) {
+        let sdp = format!(
+            "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=video 0 RTP/AVP 96\r\na=rtpmap:96 {codec}/90000\r\na=control:streamid=0\r\n"
+        );
         self.sent += 1;
         let request = format!(
             "ANNOUNCE {} RTSP/1.0\r\nCSeq: {}\r\n{headers}Content-Type: application/sdp\r\n\
-             Content-Length: {}\r\n\r\n{SDP}",
+             Content-Length: {}\r\n\r\n{sdp}",
             self.url,
             self.sent,
-            SDP.len()
+            sdp.len()
         );
         self.stream
             .write_all(request.as_bytes())
