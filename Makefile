@@ -11,7 +11,7 @@ PACKAGES := pkg-config gcc libc6-dev \
 # checks the translations.
 TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
-	ffmpeg mpv openssl python3 python3-pip gettext iproute2 \
+	ffmpeg mpv openssl zbar-tools python3 python3-pip gettext iproute2 \
 	xvfb dbus at-spi2-core python3-gi python3-xlib
 
 .DEFAULT_GOAL := help

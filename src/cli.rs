@@ -161,6 +161,30 @@ pub enum Verb {
         #[arg(long = "for", value_name = "SPAN", value_parser = long_span)]
         span: Option<Duration>,
     },
+    /// Hand a source over that laptops push to.
+    Source {
+        /// Which source.
+        source: SourceId,
+        /// Send its publisher away; for ten seconds others go first.
+        #[arg(long, required = true)]
+        release: bool,
+    },
+    /// How a laptop gets in: its addresses, its key and a code, for OBS, encoder boxes and ffmpeg. The
+    /// key is shown to whoever may use the control socket.
+    Join {
+        /// Which source.
+        #[arg(required_unless_present = "guest")]
+        source: Option<SourceId>,
+        /// Of laptops that the venue file does not know.
+        #[arg(long, conflicts_with = "source")]
+        guest: bool,
+        /// A page to be printed instead, to this file, or to stdout.
+        #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+        html: Option<PathBuf>,
+        /// Of the card [default: as the venue file says, else the locale].
+        #[arg(long, value_enum)]
+        lang: Option<Language>,
+    },
     /// Start or stop an output.
     Output {
         /// Which output.
@@ -180,6 +204,15 @@ pub enum TransitionArg {
     Mix,
     /// Slots that both layouts show glide to their new places.
     Morph,
+}
+
+/// The languages of cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// English.
+    En,
+    /// French.
+    Fr,
 }
 
 /// On or off.
@@ -273,6 +306,12 @@ mod tests {
             "slate on --for 10m",
             "slate on --for 1h",
             "output room stop",
+            "source laptop --release",
+            "join laptop",
+            "join --guest",
+            "join laptop --html",
+            "join laptop --html card.html --lang fr",
+            "join laptop --json",
             "--socket /tmp/x status",
         ] {
             let words = ["regie", "ctl"].into_iter().chain(line.split(' '));
@@ -290,6 +329,10 @@ mod tests {
             "slate on --for 10",
             "slate on --until 14:00 --for 10m",
             "mute laptop",
+            "source laptop",
+            "join",
+            "join laptop --guest",
+            "join laptop --lang de",
         ] {
             let words = ["regie", "ctl"]
                 .into_iter()

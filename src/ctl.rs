@@ -1,6 +1,7 @@
 //! `regie ctl`: the control API from a shell. Texts are for operators; `--json` is for scripts.
 
 mod clock;
+mod join;
 mod text;
 
 use std::io::Write;
@@ -12,6 +13,7 @@ pub use clock::TimeOfDay;
 use crate::cli::{Action, CtlArgs, Switch, TransitionArg, Verb};
 use crate::control::client::{AskError, Client};
 use crate::control::find_socket;
+use crate::model::join::GUEST;
 use crate::model::message::to_line;
 use crate::model::{Command, Reply, Request, Transition};
 
@@ -65,6 +67,10 @@ fn converse(
         }
         // Memory is lent to readers; nobody asks for it here.
         Reply::Done | Reply::Monitor => {}
+        Reply::Join { invitation } if args.json => {
+            writeln!(out, "{}", to_line(&invitation)).map_err(AskError::Output)?
+        }
+        Reply::Join { invitation } => return join::print(&invitation, &args.verb, out),
         Reply::Snapshot { snapshot } if args.json => {
             writeln!(out, "{}", to_line(&snapshot)).map_err(AskError::Output)?
         }
@@ -104,6 +110,11 @@ fn slate_until(until: Option<TimeOfDay>, span: Option<Duration>) -> Result<Optio
 fn request_of(verb: &Verb) -> Result<Request, String> {
     Ok(Request::Change(match verb.clone() {
         Verb::Status => return Ok(Request::Status),
+        Verb::Source { source, .. } => return Ok(Request::Release(source)),
+        Verb::Join { source, .. } => {
+            let guest = || GUEST.parse().map_err(|error| format!("{error}"));
+            return source.map_or_else(guest, Ok).map(Request::Join);
+        }
         Verb::Watch => return Ok(Request::Subscribe),
         Verb::Take {
             layout,

@@ -12,6 +12,7 @@ mod canvas;
 mod chance;
 pub(crate) mod damage;
 mod decode;
+mod door;
 mod drift;
 mod encoder;
 pub(crate) mod feed;

@@ -11,12 +11,13 @@
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file |
-//! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control |
+//! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
 //! | [`control`] | the Unix socket: server and client | model, monitor, engine's notes |
 //! | [`service`] | systemd, signals, logs | engine's notes |
-//! | [`ctl`] | the shell client | model, control's client |
+//! | [`join`] | how a laptop gets in: this machine's addresses, the join card | model, tongue |
+//! | [`ctl`] | the shell client | model, join, tongue, control's client |
 //! | [`cli`] | arguments as types | model, ctl's times |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
 //!
@@ -32,6 +33,7 @@ pub mod control;
 pub mod ctl;
 pub mod engine;
 pub mod ingest;
+pub mod join;
 pub mod media_file;
 pub mod model;
 pub mod monitor;

@@ -5,6 +5,7 @@
 
 pub mod fault;
 pub mod id;
+pub mod join;
 pub mod layout;
 pub mod message;
 pub mod monitor;
@@ -15,6 +16,7 @@ pub mod transition;
 
 pub use fault::{Fault, Said, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
+pub use join::{Entrance, Invitation};
 pub use layout::{Border, Colour, Crop, Fit, Layout, PixelRect, Rect, Slot, SlotLabel};
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
 pub use monitor::{View, ViewRequest};

@@ -37,6 +37,7 @@ mod pictures;
 mod role_chip;
 mod row;
 mod screen;
+mod seat;
 mod show;
 mod strip;
 mod style;

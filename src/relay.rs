@@ -179,8 +179,9 @@ impl Server {
         if let Some(pool) = server.session_pool() {
             pool.set_max_sessions(MAX_SESSIONS);
         }
+        let doors = rtsp::Doors::new(self.registry.clone());
         server.set_auth(Some(&access::Access::new(
-            &self.registry,
+            &doors,
             self.config.guard.as_ref(),
         )));
         let mounts = server.mount_points().unwrap_or_default();
@@ -188,9 +189,8 @@ impl Server {
             let factory = mount::FeedFactory::new(playable, &self.timebase);
             mounts.add_factory(playable.path.as_str(), factory);
         }
-        let doors = rtsp::Doors::new(self.registry.clone());
         for (id, _) in self.registry.places() {
-            let factory = rtsp::IngestFactory::new(&id, &doors);
+            let factory = rtsp::IngestFactory::new(&doors);
             mounts.add_factory(MountPath::ingest(&id).as_str(), factory);
         }
         server.set_mount_points(Some(&mounts));
@@ -205,8 +205,8 @@ impl Server {
                 count.fetch_sub(1, Ordering::Relaxed);
             });
             count_player(client, &players);
-            doors.watch(client);
             let facts = arrival.lock().take().unwrap_or_default();
+            doors.watch(client, facts.from);
             note_facts(client, &facts);
             // A mount is built of what flows; while nothing does it is not there.
             let (described, known) = (mounted.clone(), facts.clone());

@@ -98,7 +98,7 @@ pub fn status(snapshot: &Snapshot) {
         } else {
             snapshot.show.programme.layout.as_str()
         },
-        snapshot.sources.len(),
+        snapshot.shown_sources().count(),
         snapshot.outputs.len(),
         snapshot.faults.len()
     );

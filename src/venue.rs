@@ -31,7 +31,7 @@ pub struct Venue {
     pub language: Option<Tongue>,
     /// Size, rate and encoding of the programme.
     pub programme: ProgrammeConfig,
-    /// In the file's order.
+    /// In the file's order, then the places of guests.
     pub sources: Vec<SourceConfig>,
     /// The file's layouts, or the five built-in ones. Never empty; the first goes on air first.
     pub layouts: Vec<Layout>,
@@ -90,6 +90,8 @@ pub struct SourceConfig {
     pub mute: bool,
     /// When its sound is heard.
     pub sound: SoundPolicy,
+    /// The number of a guest's place, from 1; `None`: it stands in the venue file.
+    pub guest: Option<u8>,
 }
 
 /// When a source's sound is in the mix.
@@ -206,6 +208,18 @@ pub struct IngestConfig {
     pub rtmps: Option<Tls>,
     /// SRT; `None`: nowhere.
     pub srt: Option<SocketAddr>,
+    /// Laptops that the venue file does not know; `None`: nobody.
+    pub guests: Option<GuestsConfig>,
+}
+
+/// Laptops that are let in though the venue file does not know them. They push to `ingest/guest`, and
+/// each becomes a source of its own, `guest-1` and so on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestsConfig {
+    /// How many at one time.
+    pub count: u8,
+    /// What they must know, all the same.
+    pub key: Secret,
 }
 
 /// Where connections by TLS are taken, and who this machine says it is.
@@ -271,8 +285,14 @@ pub fn summary(path: &Path, venue: &Venue) -> String {
         venue.name,
         venue.programme.size,
         venue.programme.framerate,
-        count(venue.sources.len(), "source"),
+        count(of_the_file(venue), "source"),
         count(venue.layouts.len(), "layout"),
         count(venue.outputs.len(), "output")
     )
+}
+
+/// Sources that stand in the file.
+fn of_the_file(venue: &Venue) -> usize {
+    let own = venue.sources.iter().filter(|source| source.guest.is_none());
+    own.count()
 }

@@ -42,7 +42,7 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     )?;
     let layouts: Vec<&str> = s.layouts.iter().map(|layout| layout.id.as_str()).collect();
     writeln!(text, "  layouts   {}", layouts.join(", "))?;
-    for source in &s.sources {
+    for source in s.shown_sources() {
         let tally = match source.tally {
             Tally::Programme => "on air",
             Tally::Preview => "prepared",
@@ -53,6 +53,7 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
             picture_gone(source),
             source.sound.as_str(),
             source.reason.as_str(),
+            &publisher(source),
         ];
         let formats: Vec<&str> = formats
             .into_iter()
@@ -105,6 +106,15 @@ fn now() -> u64 {
 fn picture_gone(source: &SourceStatus) -> &'static str {
     let gone = source.state == "live" && !source.has_picture && !source.picture.is_empty();
     if gone { "but NO PICTURE comes" } else { "" }
+}
+
+/// Who pushes.
+fn publisher(source: &SourceStatus) -> String {
+    let publisher = source.publisher.as_ref();
+    publisher.map_or(String::new(), |who| {
+        let since = clock(who.since);
+        format!("from {} by {} since {since}", who.address, who.protocol)
+    })
 }
 
 /// Of the show, by this machine's clock.
@@ -200,12 +210,13 @@ pub fn event(event: &Event) -> Option<String> {
         Event::OnAir { since: Some(since) } => Some(format!("on air since {}", clock(*since))),
         Event::OnAir { since: None } => Some("off air".to_owned()),
         Event::Source { source } => Some(format!(
-            "source {}: {} {} {}{}",
+            "source {}: {} {} {}{} {}",
             source.id,
             source.state,
             source.picture,
             source.reason,
-            picture_gone(source)
+            picture_gone(source),
+            publisher(source)
         )),
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),

@@ -1,6 +1,8 @@
 //! The engine thread: owns every supervisor and the show, takes notes one after the other, looks
 //! after everything ten times a second, and tells subscribers what has changed.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -50,6 +52,8 @@ pub(super) struct Actor {
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,
     pub(super) doors: Arc<Registry>,
+    /// Who was the last at each guest's place.
+    pub(super) guests: HashMap<SourceId, IpAddr>,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
@@ -145,6 +149,8 @@ impl Actor {
                 "invalid-request",
                 "views need a connection to live on",
             )),
+            Request::Release(source) => self.release(&source),
+            Request::Join(source) => self.invitation(&source),
             Request::Change(command) => match self.show.apply(&command, &self.cast, wall_clock()) {
                 Ok(change) => {
                     tracing::info!("{}", to_line(&command));
@@ -168,6 +174,7 @@ impl Actor {
                 self.monitors
                     .prepare(preview_scene(venue, cast, show, sources, slates));
                 self.tune_sources(passage.map(|passage| passage.length()));
+                self.note_roles();
             }
             Change::Source(_) => self.tune_sources(None),
             Change::Output(id) => {
@@ -214,12 +221,19 @@ impl Actor {
             return;
         };
         match note {
-            PublisherNote::Arrived(session) => source.on_publisher(session, now),
+            PublisherNote::Arrived(session) => {
+                source.on_publisher(session, now);
+                self.welcome(id);
+            }
             PublisherNote::Left(session) => {
                 source.on_publisher_left(session, Phrase::new("the sender has stopped"), now);
             }
             PublisherNote::Evicted(session) => {
                 let reason = Phrase::new("it was connected, but sent nothing");
+                source.on_publisher_left(session, reason, now);
+            }
+            PublisherNote::Released(session) => {
+                let reason = Phrase::new("the operator has released it");
                 source.on_publisher_left(session, reason, now);
             }
             PublisherNote::Refused(reason) => {
@@ -253,12 +267,7 @@ impl Actor {
     }
 
     fn on_door(&mut self, door: Protocol, result: Result<(), String>) {
-        let (scope, code, key) = match door {
-            Protocol::Rtsp => (Scope::Relay, "listen", "relay.listen"),
-            Protocol::Rtmp => (Scope::Ingest, "listen-rtmp", "ingest.rtmp"),
-            Protocol::Rtmps => (Scope::Ingest, "listen-rtmps", "ingest.rtmps"),
-            Protocol::Srt => (Scope::Ingest, "listen-srt", "ingest.srt"),
-        };
+        let (scope, code, key) = door_fault(door);
         let problem = result.err();
         if door == Protocol::Rtsp {
             self.relay_problem.clone_from(&problem);
@@ -334,5 +343,15 @@ impl Actor {
     /// The last snapshot, for times of changes.
     pub(super) fn last_snapshot(&self) -> Option<&Snapshot> {
         self.published.as_ref()
+    }
+}
+
+/// The fault of a door that cannot listen, and the key in the venue file that says where.
+pub(super) fn door_fault(door: Protocol) -> (Scope, &'static str, &'static str) {
+    match door {
+        Protocol::Rtsp => (Scope::Relay, "listen", "relay.listen"),
+        Protocol::Rtmp => (Scope::Ingest, "listen-rtmp", "ingest.rtmp"),
+        Protocol::Rtmps => (Scope::Ingest, "listen-rtmps", "ingest.rtmps"),
+        Protocol::Srt => (Scope::Ingest, "listen-srt", "ingest.srt"),
     }
 }

@@ -68,6 +68,25 @@ impl Protocol {
             Self::Srt => "srt",
         }
     }
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rtsp => "RTSP",
+            Self::Rtmp => "RTMP",
+            Self::Rtmps => "RTMPS",
+            Self::Srt => "SRT",
+        }
+    }
+
+    /// Whether one program speaks both.
+    pub fn is_like(self, other: Self) -> bool {
+        let plain = |protocol| match protocol {
+            Self::Rtmps => Self::Rtmp,
+            other => other,
+        };
+        plain(self) == plain(other)
+    }
 }
 
 /// The views that a client wants to be shown.
@@ -108,6 +127,8 @@ pub enum PublisherNote {
     Left(u64),
     /// The publisher of that session was sent away: it said nothing.
     Evicted(u64),
+    /// The publisher of that session was sent away by the operator.
+    Released(u64),
     /// Somebody was turned away, for this reason.
     Refused(String),
 }

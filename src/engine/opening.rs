@@ -1,11 +1,11 @@
 //! The engine's start: everything is built, then set going.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::Registry;
+use crate::ingest::{PlaceConfig, Registry};
 use crate::model::show::{Cast, SourceSetting};
 use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
 use crate::relay::{Playable, Relay};
@@ -107,6 +107,7 @@ impl Actor {
             monitors,
             relay,
             doors: registry,
+            guests: HashMap::new(),
             relay_problem: Some("starting".to_owned()),
             overload: Overload::new(choice.codec),
             choice,
@@ -141,6 +142,7 @@ impl Actor {
         self.seat(Media::Video)?;
         self.programme.run()?;
         self.tune_sources(None);
+        self.note_roles();
         if self.choice.second_best {
             let said = Said {
                 happened: Phrase::new("The encoder {encoder} does not work here.")
@@ -227,12 +229,15 @@ fn registry(sources: &[Source], notes: &Notes) -> Arc<Registry> {
     let places = sources
         .iter()
         .filter_map(|source| match &source.config.kind {
-            SourceKind::Push { key } => {
-                Some((source.id().clone(), key.clone(), source.inlet.clone()))
-            }
+            SourceKind::Push { key } => Some(PlaceConfig {
+                id: source.id().clone(),
+                key: key.clone(),
+                inlet: source.inlet.clone(),
+                guest: source.config.guest.is_some(),
+            }),
             _ => None,
         });
-    Registry::new(places, notes.clone())
+    Registry::open(places, notes.clone())
 }
 
 /// The programme, and every source that arrives encoded.

@@ -237,6 +237,9 @@ impl Actor {
                 .copied()
                 .unwrap_or(0),
             connects: source.connects(),
+            publisher: self.publisher_status(source),
+            guest: source.config.guest,
+            hidden: self.is_hidden(source),
         }
     }
 

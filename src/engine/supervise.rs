@@ -251,6 +251,15 @@ impl Actor {
             }
             None => {}
         }
+        if self.is_hidden(&self.sources[index]) {
+            // A guest has gone, and nobody waits for it.
+            let scope = Scope::Source(self.sources[index].id().clone());
+            self.sources[index].take_change();
+            for code in ["lost", "decoder"] {
+                self.clear(&scope, code);
+            }
+            return;
+        }
         if !self.sources[index].take_change() {
             return;
         }

@@ -2,6 +2,7 @@
 //! any order and number; the server's own factories know only fixed ones.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use glib::subclass::prelude::*;
@@ -10,10 +11,14 @@ use gst_rtsp_server::prelude::*;
 use parking_lot::Mutex;
 
 use crate::engine::feed::Media;
-use crate::model::SourceId;
+use crate::engine::inlet::Inlet;
+use crate::engine::note::Protocol;
 use crate::relay::path_of;
 
-use super::{Claim, Registry};
+use super::{Caller, Claim, RefusePublisher, Registry};
+
+/// Where laptops push to.
+pub const INGEST: &str = "/ingest/";
 
 /// How long a UDP packet out of order is waited for, in milliseconds: longer than a bad Wi-Fi holds
 /// packets up by chance (a spread of 60 ms). Where none is missing, nothing waits.
@@ -32,8 +37,8 @@ glib::wrapper! {
 }
 
 impl IngestFactory {
-    /// A factory for the place of a source.
-    pub fn new(id: &SourceId, doors: &Doors) -> Self {
+    /// A factory for a path that is pushed to.
+    pub fn new(doors: &Doors) -> Self {
         let factory: Self = glib::Object::new();
         factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
         factory.set_transport_mode(gst_rtsp_server::RTSPTransportMode::RECORD);
@@ -41,7 +46,7 @@ impl IngestFactory {
         factory.set_latency(REORDER_MS);
         factory.set_stop_on_disconnect(true);
         // Set once, here only.
-        let _ = factory.imp().door.set((id.clone(), doors.clone()));
+        let _ = factory.imp().doors.set(doors.clone());
         factory
     }
 }
@@ -51,11 +56,31 @@ impl IngestFactory {
 pub struct Doors {
     registry: Arc<Registry>,
     /// By the client object's address.
-    claims: Arc<Mutex<HashMap<usize, Claim>>>,
+    clients: Arc<Mutex<HashMap<usize, Client>>>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Client {
+    from: IpAddr,
+    claim: Option<Claim>,
+}
+
+/// The publisher whose request is being served.
+struct Current {
+    client: usize,
+    session: u64,
+    inlet: Arc<Inlet>,
 }
 
 fn address(client: &gst_rtsp_server::RTSPClient) -> usize {
     client.as_ptr() as usize
+}
+
+/// The name of the place that a path of `/ingest/…` says, the path of one of its streams as well.
+pub fn name_of(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(INGEST)?.split('/').next()?;
+    Some(name).filter(|name| !name.is_empty())
 }
 
 impl Doors {
@@ -63,29 +88,41 @@ impl Doors {
     pub fn new(registry: Arc<Registry>) -> Self {
         Self {
             registry,
-            claims: Arc::default(),
+            clients: Arc::default(),
         }
     }
 
+    /// The places.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// Arbitrates whatever the client announces, and lets go of its place when it closes.
-    pub fn watch(&self, client: &gst_rtsp_server::RTSPClient) {
+    pub fn watch(&self, client: &gst_rtsp_server::RTSPClient, from: IpAddr) {
+        let known = Client { from, claim: None };
+        self.clients.lock().insert(address(client), known);
         let doors = self.clone();
         client.connect_pre_announce_request(move |client, context| {
             let path = context.uri().map(path_of).unwrap_or_default();
             doors.announce(client, &path)
         });
         let doors = self.clone();
-        client.connect_closed(move |client| doors.release(address(client), None));
+        client.connect_closed(move |client| {
+            // The claim's own lock is taken after ours is given back.
+            let gone = doors.clients.lock().remove(&address(client));
+            drop(gone);
+        });
     }
 
     fn announce(&self, client: &gst_rtsp_server::RTSPClient, path: &str) -> RTSPStatusCode {
-        let id = path
-            .strip_prefix("/ingest/")
-            .and_then(|id| id.parse::<SourceId>().ok());
-        let Some(id) = id.filter(|id| self.registry.inlet(id).is_some()) else {
-            return RTSPStatusCode::NotFound;
+        // What is deeper than a place's own path is none.
+        let name = path.strip_prefix(INGEST).unwrap_or_default();
+        let known = (self.clients.lock().get(&address(client)))
+            .map(|known| (known.from, known.claim.is_some()));
+        let Some((from, is_publisher)) = known else {
+            return RTSPStatusCode::MethodNotValidInThisState;
         };
-        if self.claims.lock().contains_key(&address(client)) {
+        if is_publisher {
             // One connection, one stream: what it announced before is still going on.
             return RTSPStatusCode::MethodNotValidInThisState;
         }
@@ -103,39 +140,93 @@ impl Doors {
                 tracing::warn!("a publisher cannot be sent away: {error}");
             }
         };
-        match self.registry.claim(&id, evict) {
+        match self.registry.admit_known(caller(from, name), evict) {
             Ok(claim) => {
-                let old = self.claims.lock().insert(address(client), claim);
-                drop(old);
+                let mut clients = self.clients.lock();
+                // A client that is closing by now gives its claim back at once.
+                let place = clients.get_mut(&address(client));
+                let unused = match place {
+                    Some(known) => known.claim.replace(claim),
+                    None => Some(claim),
+                };
+                drop(clients);
+                drop(unused);
                 RTSPStatusCode::Ok
             }
-            Err(_) => RTSPStatusCode::Forbidden,
+            Err(refusal) => status_of(&refusal),
         }
     }
 
-    /// The client whose request is being served, and the session it holds.
-    fn current(&self) -> Option<(usize, u64)> {
+    /// Why a client has to wait before its key for this place is looked at. Whoever holds a place
+    /// has shown its key.
+    pub fn patience(
+        &self,
+        client: &gst_rtsp_server::RTSPClient,
+        name: &str,
+    ) -> Result<(), RefusePublisher> {
+        let from = (self.clients.lock().get(&address(client)))
+            .filter(|known| known.claim.is_none())
+            .map(|known| known.from);
+        from.map_or(Ok(()), |from| self.registry.patience(&caller(from, name)))
+    }
+
+    /// The client has shown a wrong key for this place.
+    pub fn note_wrong_key(&self, client: &gst_rtsp_server::RTSPClient, name: &str) {
+        let from = (self.clients.lock().get(&address(client))).map(|known| known.from);
+        if let Some(from) = from {
+            self.registry.note_wrong_key(&caller(from, name));
+        }
+    }
+
+    /// The client whose request is being served, and the place it holds.
+    fn current(&self) -> Option<Current> {
         let client = gst_rtsp_server::RTSPContext::with_current_context(|context| {
             context.client().map(address)
         });
         let client = client.flatten()?;
-        let session = self.claims.lock().get(&client)?.session();
-        Some((client, session))
+        let (id, session) = {
+            let clients = self.clients.lock();
+            let claim = clients.get(&client)?.claim.as_ref()?;
+            (claim.id().clone(), claim.session())
+        };
+        Some(Current {
+            client,
+            session,
+            inlet: self.registry.inlet(&id)?,
+        })
     }
 
-    /// The client lets go of its place: of any, or of that one session.
-    fn release(&self, client: usize, session: Option<u64>) {
+    /// The client lets go of its place, where it still holds it by that session.
+    fn release(&self, client: usize, session: u64) {
         // The claim's own lock is taken after ours is given back.
         let claim = {
-            let mut claims = self.claims.lock();
-            let held = claims.get(&client).map(Claim::session);
-            if session.is_none_or(|session| held == Some(session)) {
-                claims.remove(&client)
-            } else {
-                None
-            }
+            let mut clients = self.clients.lock();
+            let claim = clients.get_mut(&client).map(|known| &mut known.claim);
+            claim.and_then(|claim| claim.take_if(|claim| claim.session() == session))
         };
         drop(claim);
+    }
+}
+
+fn caller(from: IpAddr, name: &str) -> Caller<'_> {
+    Caller {
+        protocol: Protocol::Rtsp,
+        from,
+        name,
+        key: None,
+    }
+}
+
+/// The protocol's own words; the server's library knows no others.
+pub fn status_of(refusal: &RefusePublisher) -> RTSPStatusCode {
+    match refusal {
+        RefusePublisher::Unknown => RTSPStatusCode::NotFound,
+        RefusePublisher::Key => RTSPStatusCode::Unauthorized,
+        RefusePublisher::Taken => RTSPStatusCode::Forbidden,
+        // Those that may come again.
+        RefusePublisher::TooOften(_) | RefusePublisher::Released(_) | RefusePublisher::Full => {
+            RTSPStatusCode::ServiceUnavailable
+        }
     }
 }
 
@@ -146,11 +237,9 @@ mod factory {
     use gst_rtsp_server::prelude::*;
     use gst_rtsp_server::subclass::prelude::*;
 
-    use crate::model::SourceId;
-
     #[derive(Default)]
     pub struct IngestFactory {
-        pub(super) door: OnceLock<(SourceId, super::Doors)>,
+        pub(super) doors: OnceLock<super::Doors>,
     }
 
     #[glib::object_subclass]
@@ -170,22 +259,11 @@ mod factory {
 
         fn media_configure(&self, media: &gst_rtsp_server::RTSPMedia) {
             self.parent_media_configure(media);
-            let Some((id, doors)) = self.door.get() else {
-                return;
-            };
-            let (Some(inlet), Some(own)) = (
-                doors.registry.inlet(id),
-                media.downcast_ref::<super::IngestMedia>(),
-            ) else {
-                return;
-            };
-            // Set once: a media is configured once.
-            let _ = own.imp().inlet.set(inlet);
-            if let Some((client, session)) = doors.current() {
-                let doors = doors.clone();
-                let free = move || doors.release(client, Some(session));
-                let _ = own.imp().free.set(Box::new(free.clone()));
-                media.connect_unprepared(move |_| free());
+            if let (Some(doors), Some(own)) =
+                (self.doors.get(), media.downcast_ref::<super::IngestMedia>())
+            {
+                // Set once: a media is configured once.
+                let _ = own.imp().doors.set(doors.clone());
             }
         }
     }
@@ -204,9 +282,7 @@ mod media {
 
     #[derive(Default)]
     pub struct IngestMedia {
-        pub(super) inlet: OnceLock<Arc<Inlet>>,
-        /// Gives the publisher's place back.
-        pub(super) free: OnceLock<Box<dyn Fn() + Send + Sync>>,
+        pub(super) doors: OnceLock<super::Doors>,
     }
 
     #[glib::object_subclass]
@@ -231,23 +307,32 @@ mod media {
         }
 
         fn handle_sdp(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
-            self.take(sdp).inspect_err(|_| {
-                if let Some(free) = self.free.get() {
-                    free();
-                }
-            })
+            // The server configures its media before it asks whether the publisher may come; by now
+            // that one has its place.
+            let doors = self.doors.get();
+            let held = doors.and_then(|doors| Some((doors, doors.current()?)));
+            let Some((doors, held)) = held else {
+                return Err(refuse("its place is not its own any more".to_owned()));
+            };
+            let own = doors.clone();
+            let free = move || own.release(held.client, held.session);
+            let unprepared = free.clone();
+            self.obj().connect_unprepared(move |_| unprepared());
+            self.take(sdp, &held.inlet).inspect_err(|_| free())
         }
     }
 
+    fn refuse(text: String) -> gst::LoggableError {
+        gst::LoggableError::new(*super::LOG, glib::bool_error!("{text}"))
+    }
+
     impl IngestMedia {
-        fn take(&self, sdp: &gst_sdp::SDPMessageRef) -> Result<(), gst::LoggableError> {
+        fn take(
+            &self,
+            sdp: &gst_sdp::SDPMessageRef,
+            inlet: &Arc<Inlet>,
+        ) -> Result<(), gst::LoggableError> {
             let media = self.obj();
-            let refuse =
-                |text: String| gst::LoggableError::new(*super::LOG, glib::bool_error!("{text}"));
-            let inlet = self
-                .inlet
-                .get()
-                .ok_or_else(|| refuse("nobody takes it".to_owned()))?;
             let bin = (media.element().downcast::<gst::Bin>())
                 .map_err(|_| refuse("the media is not a bin".to_owned()))?;
             let mut streams = Vec::new();

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, Scope};
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
+use super::join::Invitation;
 use super::monitor::ViewRequest;
 use super::show::Gain;
 use super::status::{
@@ -119,15 +120,31 @@ pub enum Request {
     Subscribe,
     /// Pictures and levels, from now on as these views say.
     Monitor(Vec<ViewRequest>),
+    /// Send the publisher of this source away, and let others go first.
+    Release(SourceId),
+    /// What a laptop has to know to push to this source, or to `guest`: with the key.
+    Join(SourceId),
     /// A change of the show.
     Change(Command),
 }
 
-/// [`Request::Monitor`] on the wire.
+/// The requests on the wire that have something to say and change nothing of the show.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
-enum MonitorLine {
+enum OtherLine {
     Monitor { views: Vec<ViewRequest> },
+    Release { source: SourceId },
+    Join { source: SourceId },
+}
+
+impl From<OtherLine> for Request {
+    fn from(line: OtherLine) -> Self {
+        match line {
+            OtherLine::Monitor { views } => Self::Monitor(views),
+            OtherLine::Release { source } => Self::Release(source),
+            OtherLine::Join { source } => Self::Join(source),
+        }
+    }
 }
 
 impl Request {
@@ -138,8 +155,8 @@ impl Request {
         match value.get("request").and_then(|word| word.as_str()) {
             Some("status") => Ok(Self::Status),
             Some("subscribe") => Ok(Self::Subscribe),
-            Some("monitor") => serde_json::from_value(value)
-                .map(|MonitorLine::Monitor { views }| Self::Monitor(views))
+            Some("monitor" | "release" | "join") => serde_json::from_value::<OtherLine>(value)
+                .map(Self::from)
                 .map_err(invalid),
             _ => serde_json::from_value(value)
                 .map(Self::Change)
@@ -152,8 +169,14 @@ impl Request {
         match self {
             Self::Status => r#"{"request":"status"}"#.to_owned(),
             Self::Subscribe => r#"{"request":"subscribe"}"#.to_owned(),
-            Self::Monitor(views) => to_line(&MonitorLine::Monitor {
+            Self::Monitor(views) => to_line(&OtherLine::Monitor {
                 views: views.clone(),
+            }),
+            Self::Release(source) => to_line(&OtherLine::Release {
+                source: source.clone(),
+            }),
+            Self::Join(source) => to_line(&OtherLine::Join {
+                source: source.clone(),
             }),
             Self::Change(command) => to_line(command),
         }
@@ -164,12 +187,17 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum Reply {
-    /// The show has changed, and the change is on disk.
+    /// The show has changed, and the change is on disk; or the publisher has been sent away.
     Done,
     /// Nothing has changed.
     Refused(Refused),
     /// The views are shown from now on; the memory's descriptor comes with this line.
     Monitor,
+    /// What a laptop has to know, its key among it.
+    Join {
+        /// As of now.
+        invitation: Box<Invitation>,
+    },
     /// The full state.
     Snapshot {
         /// As of now.
@@ -182,7 +210,8 @@ pub enum Reply {
 #[error("{message}")]
 pub struct Refused {
     /// `unknown-layout`, `unknown-role`, `unknown-source`, `unknown-output`, `out-of-range`,
-    /// `invalid-request`, `subscribed`, `slow`, `stopping`, `unavailable`.
+    /// `invalid-request`, `subscribed`, `slow`, `stopping`, `unavailable`, `not-pushed`, `no-publisher`,
+    /// `no-guests`.
     pub code: String,
     /// What was wrong and what is accepted.
     pub message: String,
@@ -314,6 +343,9 @@ mod tests {
             r#"{"request":"monitor"}"#,
             r#"{"request":"monitor","views":[{"of":"nobody","width":16,"height":16,"rate":1}]}"#,
             r#"{"request":"monitor","views":[],"levels":true}"#,
+            r#"{"request":"release"}"#,
+            r#"{"request":"release","source":"laptop","for":10}"#,
+            r#"{"request":"join","source":"Not An Id"}"#,
             r#"{"hello":1}"#,
             r#"[]"#,
             "",
@@ -365,7 +397,20 @@ mod tests {
             )
         );
         assert_eq!(to_line(&Reply::Monitor), r#"{"reply":"monitor"}"#);
-        for request in [gain, monitor, Request::Status, Request::Subscribe] {
+        let release = Request::Release("laptop".parse().unwrap());
+        assert_eq!(
+            release.to_line(),
+            r#"{"request":"release","source":"laptop"}"#
+        );
+        let join = Request::Join("guest".parse().unwrap());
+        for request in [
+            gain,
+            monitor,
+            release,
+            join,
+            Request::Status,
+            Request::Subscribe,
+        ] {
             assert_eq!(Request::parse(&request.to_line()), Ok(request));
         }
     }

@@ -162,6 +162,26 @@ pub struct SourceStatus {
     pub frames: u64,
     /// How often it became live.
     pub connects: u64,
+    /// Who pushes; `null` where nobody does, or it is not pushed.
+    #[serde(default)]
+    pub publisher: Option<PublisherStatus>,
+    /// The number of a guest's place, from 1; `null`: it stands in the venue file.
+    #[serde(default)]
+    pub guest: Option<u8>,
+    /// Nobody has to see it: a guest's place that nobody has, and that plays no role.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// Who pushes to a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublisherStatus {
+    /// `rtsp`, `rtmp`, `rtmps`, `srt`.
+    pub protocol: String,
+    /// Where it comes from.
+    pub address: String,
+    /// Milliseconds since 1970.
+    pub since: u64,
 }
 
 /// Where a source is seen.
@@ -222,6 +242,11 @@ pub struct RelayStatus {
 }
 
 impl Snapshot {
+    /// The sources that people see, in the venue's order.
+    pub fn shown_sources(&self) -> impl Iterator<Item = &SourceStatus> {
+        self.sources.iter().filter(|source| !source.hidden)
+    }
+
     /// What the snapshot is after the event.
     pub fn apply(&mut self, event: Event) {
         match event {

@@ -27,6 +27,8 @@ pub enum Action {
     NextRole,
     /// This source plays the selected role.
     Source(SourceId),
+    /// A source's publisher is to go: asks first.
+    Release(SourceId),
     /// Gain of a source, in dB.
     Gain(SourceId, f64),
     /// A source is silent, or not.
@@ -58,6 +60,8 @@ pub enum Answer {
     Cancel,
     /// The output stops.
     StopOutput(OutputId),
+    /// The source's publisher goes.
+    Release(SourceId),
     /// The window closes, the show goes on.
     LeaveRunning,
     /// The engine that this window started ends, then the window closes.

@@ -3,7 +3,7 @@
 
 use gtk::prelude::*;
 
-use crate::model::{OutputId, Severity};
+use crate::model::{OutputId, Severity, SourceId};
 use crate::tongue::Tongue;
 
 use super::action::{Act, Action, Answer};
@@ -14,6 +14,15 @@ use super::show::set_name;
 pub enum Card {
     /// Whether this output, of this name, is to stop.
     StopOutput(OutputId, String),
+    /// Whether who pushes to this source is to go.
+    Release {
+        /// Which.
+        source: SourceId,
+        /// Its name.
+        label: String,
+        /// Who pushes.
+        publisher: String,
+    },
     /// Whether the show goes on without the window; whether this window started the engine.
     Close {
         /// Then the show can be ended as well.
@@ -28,7 +37,10 @@ pub enum Card {
 impl Card {
     /// Whether it waits for an answer.
     pub fn is_question(&self) -> bool {
-        matches!(self, Self::StopOutput(..) | Self::Close { .. })
+        matches!(
+            self,
+            Self::StopOutput(..) | Self::Release { .. } | Self::Close { .. }
+        )
     }
 }
 
@@ -58,6 +70,26 @@ pub fn fill(place: &gtk::Box, tongue: Tongue, card: &Card, past: &[Past], act: &
                 (
                     stop.as_str(),
                     Answer::StopOutput(output.clone()),
+                    "destructive",
+                ),
+            ];
+            buttons(place, &answers, act);
+        }
+        Card::Release {
+            source,
+            label,
+            publisher,
+        } => {
+            let title = tongue.tr("Release {source}?").replace("{source}", label);
+            let body = tongue
+                .tr("{publisher} is sent away; for ten seconds others go first.")
+                .replace("{publisher}", publisher);
+            heading(place, &title, &body);
+            let answers = [
+                (tongue.tr("Keep it running"), Answer::Cancel, "calm"),
+                (
+                    tongue.tr("Send it away"),
+                    Answer::Release(source.clone()),
                     "destructive",
                 ),
             ];

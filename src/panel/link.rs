@@ -35,8 +35,8 @@ pub struct Link {
     wishes: Sender<Wish>,
 }
 
-/// A command, and when the operator gave it.
-type Wish = (Instant, Command);
+/// A request, and when the operator made it.
+type Wish = (Instant, Request);
 
 impl Link {
     /// Starts looking for the engine behind `socket`.
@@ -54,10 +54,10 @@ impl Link {
         Ok((Self { wishes }, heard))
     }
 
-    /// Sends a command; a refusal is heard.
-    pub fn send(&self, command: Command) {
+    /// Sends a request; a refusal is heard.
+    pub fn send(&self, request: Request) {
         // The thread lives as long as the panel hears.
-        let _ = self.wishes.send((Instant::now(), command));
+        let _ = self.wishes.send((Instant::now(), request));
     }
 }
 
@@ -106,11 +106,11 @@ fn send(path: &Path, queue: &Receiver<Wish>, heard: &async_channel::Sender<Heard
     while let Ok(first) = queue.recv() {
         let mut waiting = vec![first];
         waiting.extend(queue.try_iter());
-        for (given, command) in newest(waiting) {
+        for (given, request) in newest(waiting) {
             let refused = if given.elapsed() > LATE {
                 Refused::new("late", "the engine did not answer in time")
             } else {
-                match ask(path, &mut client, &Request::Change(command)) {
+                match ask(path, &mut client, &request) {
                     Ok(Reply::Refused(refused)) => refused,
                     Ok(_) => continue,
                     Err(error) => Refused::new("no-engine", error.to_string()),
@@ -142,9 +142,12 @@ fn ask(path: &Path, client: &mut Option<Client>, request: &Request) -> Result<Re
 
 /// Leaves out what a later command of the same kind makes pointless: a fader gives many values.
 fn newest(wishes: Vec<Wish>) -> Vec<Wish> {
-    let overtakes = |later: &Command, earlier: &Command| match (later, earlier) {
-        (Command::Gain { source: a, .. }, Command::Gain { source: b, .. })
-        | (Command::Delay { source: a, .. }, Command::Delay { source: b, .. }) => a == b,
+    use Request::Change;
+    let overtakes = |later: &Request, earlier: &Request| match (later, earlier) {
+        (Change(Command::Gain { source: a, .. }), Change(Command::Gain { source: b, .. }))
+        | (Change(Command::Delay { source: a, .. }), Change(Command::Delay { source: b, .. })) => {
+            a == b
+        }
         _ => false,
     };
     let mut kept: Vec<Wish> = Vec::new();
@@ -163,14 +166,16 @@ mod tests {
 
     #[test]
     fn only_the_last_value_of_a_fader_is_sent() {
-        let gain = |source: &str, db: f64| Command::Gain {
-            source: source.parse().unwrap(),
-            gain: Gain::from_db(db).unwrap(),
+        let gain = |source: &str, db: f64| {
+            Request::Change(Command::Gain {
+                source: source.parse().unwrap(),
+                gain: Gain::from_db(db).unwrap(),
+            })
         };
-        let slate = Command::Slate {
+        let slate = Request::Change(Command::Slate {
             on: true,
             until: None,
-        };
+        });
         let all = vec![
             gain("a", -1.0),
             slate.clone(),
@@ -179,8 +184,8 @@ mod tests {
             slate.clone(),
         ];
         let now = Instant::now();
-        let wishes = all.into_iter().map(|command| (now, command)).collect();
-        let kept: Vec<Command> = newest(wishes).into_iter().map(|(_, c)| c).collect();
+        let wishes = all.into_iter().map(|request| (now, request)).collect();
+        let kept: Vec<Request> = newest(wishes).into_iter().map(|(_, c)| c).collect();
         assert_eq!(
             kept,
             [slate.clone(), gain("b", -2.0), gain("a", -3.0), slate]

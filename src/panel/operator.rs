@@ -232,6 +232,9 @@ impl Operator {
     }
 
     fn ask_for_pictures(self: &Rc<Self>) {
+        if let Some(waiting) = self.resize.take() {
+            waiting.remove();
+        }
         let views = self.ask(|snapshot| self.view.wanted(snapshot));
         match views {
             Some(Some(views)) => {
@@ -268,12 +271,15 @@ impl Operator {
             self.view.black(self.tongue.get());
             return;
         }
-        if let Some(levels) = fetched.levels.take() {
+        if let Some(mut levels) = fetched.levels.take() {
             let audible = truth::audible(snapshot);
-            let sources = snapshot.sources.iter();
-            let sound: Vec<bool> = sources
+            let sound: Vec<bool> = (snapshot.shown_sources())
                 .map(|source| source.state == "live" && !source.sound.is_empty())
                 .collect();
+            // The mix, then every source: those that nobody sees have no meter.
+            let hidden = snapshot.sources.iter().map(|source| source.hidden);
+            let mut hidden = std::iter::once(false).chain(hidden);
+            levels.retain(|_| !hidden.next().unwrap_or(false));
             self.view
                 .show_levels(self.tongue.get(), &levels, audible, &sound);
         }
@@ -327,7 +333,11 @@ impl Operator {
             known.selected = None;
         }
         // A question about an engine that is not there.
-        let pointless = lost && matches!(known.card, Some(Card::StopOutput(..)));
+        let pointless = lost
+            && matches!(
+                known.card,
+                Some(Card::StopOutput(..) | Card::Release { .. })
+            );
         if pointless {
             known.card_went = Some(Instant::now());
         }
@@ -398,10 +408,18 @@ impl Operator {
             connected,
             now: wall_clock(),
         };
-        match &known.snapshot {
+        let is_new = match &known.snapshot {
             Some(snapshot) if connected => self.view.show(snapshot, &own),
             Some(snapshot) => self.view.show(&truth::unknown(snapshot), &own),
-            None => self.view.show_own(None, &own),
+            None => {
+                self.view.show_own(None, &own);
+                false
+            }
+        };
+        if is_new {
+            // A guest has come or gone: pictures under way are for other screens.
+            self.generation.set(self.generation.get() + 1);
+            self.ask_later();
         }
         if let Some(Card::Faults) = known.card {
             let past = known.history.lines(tongue);

@@ -102,9 +102,16 @@ impl Tile {
         set_text(&imp.place, tally);
         set_tally(&*imp.place, source.tally);
         imp.place.set_visible(!tally.is_empty());
-        let parts = [tally, source.roles.as_str(), source.words.as_str()];
+        let parts = [
+            tally,
+            source.roles.as_str(),
+            source.words.as_str(),
+            source.publisher.as_str(),
+        ];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         set_description(self, &parts.join(", "));
-        set_tooltip(self, &source.words);
+        let parts = [source.words.as_str(), source.publisher.as_str()];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        set_tooltip(self, &parts.join("\n"));
     }
 }

@@ -126,6 +126,10 @@ pub struct Source {
     pub delay_ms: u32,
     /// Whether it sends sound.
     pub has_sound: bool,
+    /// Whether laptops push to it.
+    pub is_pushed: bool,
+    /// Who does, and by what; empty while nobody does.
+    pub publisher: String,
 }
 
 /// One output.
@@ -376,7 +380,7 @@ pub fn roles(tongue: Tongue, snapshot: &Snapshot) -> Vec<Role> {
             id: id.clone(),
             label: role_name(tongue, id),
             player: match player {
-                Some(player) => source_label(snapshot, player),
+                Some(player) => source_label(tongue, snapshot, player),
                 None => tongue.tr("Nobody").to_owned(),
             },
             live: plays(snapshot, id),
@@ -386,9 +390,32 @@ pub fn roles(tongue: Tongue, snapshot: &Snapshot) -> Vec<Role> {
 }
 
 /// The name of a source for people.
-pub fn source_label(snapshot: &Snapshot, id: &SourceId) -> String {
+pub fn source_label(tongue: Tongue, snapshot: &Snapshot, id: &SourceId) -> String {
     let source = snapshot.sources.iter().find(|source| source.id == *id);
-    source.map_or_else(|| id.to_string(), |source| source.label.clone())
+    source.map_or_else(|| id.to_string(), |source| label_of(tongue, source))
+}
+
+/// The venue's own name for it; guests have none.
+fn label_of(tongue: Tongue, source: &SourceStatus) -> String {
+    match source.guest {
+        Some(number) => tongue
+            .tr("Guest {number}")
+            .replace("{number}", &number.to_string()),
+        None => source.label.clone(),
+    }
+}
+
+/// Who pushes, and by what.
+fn publisher(tongue: Tongue, source: &SourceStatus) -> String {
+    let publisher = source.publisher.as_ref();
+    publisher
+        .filter(|_| source.state != UNKNOWN)
+        .map_or(String::new(), |who| {
+            tongue
+                .tr("{protocol} from {address}")
+                .replace("{protocol}", &who.protocol.to_uppercase())
+                .replace("{address}", &who.address)
+        })
 }
 
 /// Every source, at `now` in milliseconds since 1970.
@@ -407,7 +434,7 @@ pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
         let (mark, notice, words) = source_words(tongue, source, shown, &time);
         Source {
             id: source.id.clone(),
-            label: source.label.clone(),
+            label: label_of(tongue, source),
             roles: roles_of(&source.id),
             words,
             notice,
@@ -417,9 +444,11 @@ pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
             mute: source.mute,
             delay_ms: source.delay_ms,
             has_sound: !source.sound.is_empty(),
+            is_pushed: source.kind == "push",
+            publisher: publisher(tongue, source),
         }
     };
-    snapshot.sources.iter().map(source).collect()
+    snapshot.shown_sources().map(source).collect()
 }
 
 /// The slot of the programme that a source fills, where it fills one.

@@ -28,11 +28,11 @@ use super::pictures::Fetched;
 use super::role_chip::RoleChip;
 use super::row::Row;
 use super::screen::Screen;
+use super::seat::Seat;
 use super::show::{set_class, set_name};
 use super::strip::Strip;
 use super::style::Style;
 use super::template::template_widget;
-use super::tile::Tile;
 use super::truth::{self, Air};
 
 /// Pictures a second of the programme's monitor, the preview's, and a source's.
@@ -76,7 +76,7 @@ struct Built {
 struct Moving {
     layouts: Vec<LayoutButton>,
     roles: Vec<RoleChip>,
-    tiles: Vec<Tile>,
+    seats: Vec<Seat>,
     strips: Vec<Strip>,
     outputs: Vec<OutputChip>,
 }
@@ -185,10 +185,11 @@ impl View {
         });
     }
 
-    /// Shows what is so.
-    pub fn show(&self, snapshot: &Snapshot, own: &Own<'_>) {
+    /// Shows what is so. Answers whether there are other widgets now, so that other pictures are
+    /// wanted.
+    pub fn show(&self, snapshot: &Snapshot, own: &Own<'_>) -> bool {
         let tongue = own.tongue;
-        self.build(tongue, snapshot);
+        let is_new = self.build(tongue, snapshot);
         let moving = self.moving.borrow();
         let (programme, preview) = truth::buses(tongue, snapshot);
         let known = own.connected;
@@ -215,8 +216,8 @@ impl View {
         }
         set_class(&self.sources, "chooses", selected.is_some());
         let sources = truth::sources(tongue, snapshot, own.now);
-        for ((tile, strip), source) in moving.tiles.iter().zip(&moving.strips).zip(&sources) {
-            tile.show(tongue, source);
+        for ((seat, strip), source) in moving.seats.iter().zip(&moving.strips).zip(&sources) {
+            seat.show(tongue, source);
             strip.show(tongue, source);
         }
         for (chip, output) in moving
@@ -230,6 +231,7 @@ impl View {
         let screens = Some(snapshot.relay.players).filter(|_| known);
         self.header.show(tongue, &snapshot.venue, screens);
         self.show_own(Some(snapshot), own);
+        is_new
     }
 
     /// Shows what the window knows of itself, with or without an engine.
@@ -280,17 +282,19 @@ impl View {
     }
 
     /// Makes the widgets of this venue, where they are not there yet.
-    fn build(&self, tongue: Tongue, snapshot: &Snapshot) {
+    fn build(&self, tongue: Tongue, snapshot: &Snapshot) -> bool {
         let wanted = Built {
             layouts: snapshot.layouts.iter().map(|own| own.id.clone()).collect(),
             roles: (truth::roles(tongue, snapshot).into_iter())
                 .map(|role| role.id)
                 .collect(),
-            sources: snapshot.sources.iter().map(|own| own.id.clone()).collect(),
+            sources: (snapshot.shown_sources())
+                .map(|own| own.id.clone())
+                .collect(),
             outputs: snapshot.outputs.iter().map(|own| own.id.clone()).collect(),
         };
         if *self.built.borrow() == wanted {
-            return;
+            return false;
         }
         let act = &self.act;
         let moving = Moving {
@@ -300,8 +304,8 @@ impl View {
             roles: (wanted.roles.iter().enumerate())
                 .map(|(i, id)| RoleChip::new(id, i, act))
                 .collect(),
-            tiles: (wanted.sources.iter().enumerate())
-                .map(|(i, id)| self.tile(i, id))
+            seats: (wanted.sources.iter().enumerate())
+                .map(|(i, id)| Seat::new(i, id, act))
                 .collect(),
             strips: wanted
                 .sources
@@ -321,7 +325,12 @@ impl View {
             .map(|chip| chip.widget().clone().upcast())
             .collect();
         self.roles.set_children(&roles);
-        self.sources.set_children(&widgets(&moving.tiles));
+        let seats: Vec<gtk::Widget> = moving
+            .seats
+            .iter()
+            .map(|seat| seat.widget().clone().upcast())
+            .collect();
+        self.sources.set_children(&seats);
         let mut strips = widgets(&moving.strips);
         strips.push(self.mix.clone().upcast());
         self.strips.set_children(&strips);
@@ -334,6 +343,7 @@ impl View {
         });
         self.moving.replace(moving);
         self.built.replace(wanted);
+        true
     }
 
     fn layout_button(&self, number: usize, id: &LayoutId) -> LayoutButton {
@@ -352,13 +362,6 @@ impl View {
         button
     }
 
-    fn tile(&self, number: usize, id: &SourceId) -> Tile {
-        let tile = Tile::new(number);
-        let (id, act) = (id.clone(), self.act.clone());
-        tile.connect_clicked(move |_| act.call(Action::Source(id.clone())));
-        tile
-    }
-
     /// All pictures: programme, preview, then the sources in the venue's order.
     fn screens(&self) -> Vec<Screen> {
         let moving = self.moving.borrow();
@@ -366,7 +369,8 @@ impl View {
             self.programme.screen().clone(),
             self.preview.screen().clone(),
         ];
-        screens.extend(moving.tiles.iter().map(|tile| tile.screen().clone()));
+        let tiles = moving.seats.iter().map(Seat::tile);
+        screens.extend(tiles.map(|tile| tile.screen().clone()));
         screens
     }
 
@@ -374,7 +378,7 @@ impl View {
     /// they have no place yet.
     pub fn wanted(&self, snapshot: &Snapshot) -> Option<Vec<ViewRequest>> {
         let mut whats = vec![What::Programme, What::Preview];
-        let sources = snapshot.sources.iter();
+        let sources = snapshot.shown_sources();
         whats.extend(sources.map(|source| What::Source(source.id.clone())));
         let views = whats.into_iter().zip(self.screens());
         let (size, aspect) = (size(snapshot), aspect(snapshot));
@@ -420,10 +424,10 @@ impl View {
     pub fn show_levels(&self, tongue: Tongue, levels: &[Levels], audible: bool, sound: &[bool]) {
         let moving = self.moving.borrow();
         self.mix.show_levels(tongue, levels.first(), audible);
-        for (i, (tile, strip)) in moving.tiles.iter().zip(&moving.strips).enumerate() {
+        for (i, (seat, strip)) in moving.seats.iter().zip(&moving.strips).enumerate() {
             let own = levels.get(i + 1);
             let has_sound = sound.get(i).copied().unwrap_or(false);
-            tile.meter().show_levels(own);
+            seat.tile().meter().show_levels(own);
             strip.show_levels(tongue, own, has_sound);
         }
     }

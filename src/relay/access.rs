@@ -1,14 +1,14 @@
 //! Who may do what at the RTSP server, by digest. `/ingest/<id>` of a source with a key: user is the
 //! source's id, password its key; of a source without: anybody. All else: the user and the password
-//! of the venue's `[relay]`, where it names them; else anybody.
+//! of the venue's `[relay]`, where it names them; else anybody. Who has shown too many wrong keys is
+//! asked to come again later, and its next key is not looked at.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use glib::subclass::prelude::*;
 use gst_rtsp_server::prelude::*;
 
-use crate::ingest::Registry;
+use crate::ingest::rtsp::{Doors, INGEST, name_of};
 use crate::venue::Guard;
 
 use super::path_of;
@@ -17,7 +17,6 @@ use super::path_of;
 const OWNER: &str = "owner";
 /// What it says for those that may play; no path of an ingest is spelt so.
 const PLAYER: &str = "player";
-const INGEST: &str = "/ingest/";
 
 glib::wrapper! {
     /// The server's authenticator.
@@ -26,11 +25,11 @@ glib::wrapper! {
 
 impl Access {
     /// Knows the keys of all places, and who may play.
-    pub fn new(registry: &Arc<Registry>, players: Option<&Guard>) -> Self {
+    pub fn new(doors: &Doors, players: Option<&Guard>) -> Self {
         let access: Self = glib::Object::new();
         access.set_realm(Some("regie"));
         let mut guarded = BTreeSet::new();
-        for (id, key) in registry.places() {
+        for (id, key) in doors.registry().places() {
             let Some(key) = key else { continue };
             let owner = format!("{INGEST}{id}");
             access.add_digest(id.as_str(), key.reveal(), &token_of(&owner));
@@ -43,6 +42,7 @@ impl Access {
         access.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
         // Set once, here only.
         let _ = access.imp().guarded.set(guarded);
+        let _ = access.imp().doors.set(doors.clone());
         access
     }
 }
@@ -56,9 +56,7 @@ fn token_of(owner: &str) -> gst_rtsp_server::RTSPToken {
 
 /// Whose key the path asks for, if it has one.
 fn owner_of(path: &str) -> String {
-    let ingest = path.strip_prefix(INGEST);
-    let id = ingest.and_then(|rest| rest.split('/').next());
-    match id.filter(|id| !id.is_empty()) {
+    match name_of(path) {
         Some(id) => format!("{INGEST}{id}"),
         None => PLAYER.to_owned(),
     }
@@ -69,8 +67,13 @@ mod imp {
     use std::sync::OnceLock;
 
     use glib::subclass::prelude::*;
+    use gst_rtsp::RTSPHeaderField;
     use gst_rtsp_server::RTSPContext;
+    use gst_rtsp_server::prelude::*;
     use gst_rtsp_server::subclass::prelude::*;
+
+    use crate::ingest::RefusePublisher;
+    use crate::ingest::rtsp::{Doors, name_of, status_of};
 
     /// May the client choose the destination of its datagrams? (`GST_RTSP_AUTH_CHECK_…`)
     const CLIENT_SETTINGS: &str = "auth.check.transport.client-settings";
@@ -78,6 +81,7 @@ mod imp {
     #[derive(Default)]
     pub struct Access {
         pub(super) guarded: OnceLock<BTreeSet<String>>,
+        pub(super) doors: OnceLock<Doors>,
     }
 
     impl Access {
@@ -85,6 +89,40 @@ mod imp {
         fn owner(&self, context: &RTSPContext) -> Option<String> {
             let owner = super::owner_of(&super::path_of(context.uri()?));
             self.guarded.get()?.contains(&owner).then_some(owner)
+        }
+
+        /// Counts a key that was shown and is wrong; a request without one only asks what to show.
+        fn note_refusal(&self, context: &RTSPContext, owner: Option<&str>) {
+            let tried = context
+                .request()
+                .is_some_and(|request| !request.parse_auth_credentials().is_empty());
+            let name = owner.and_then(name_of).filter(|_| tried);
+            if let (Some(name), Some(doors), Some(client)) =
+                (name, self.doors.get(), context.client())
+            {
+                doors.note_wrong_key(client, name);
+            }
+        }
+
+        /// Answers by itself those whose key is not looked at now.
+        fn has_to_wait(&self, context: &RTSPContext, owner: &str) -> bool {
+            let (Some(name), Some(doors), Some(client)) =
+                (name_of(owner), self.doors.get(), context.client())
+            else {
+                return false;
+            };
+            let Err(refusal) = doors.patience(client, name) else {
+                return false;
+            };
+            if let Some(response) = context.response() {
+                response.init_response(status_of(&refusal), context.request());
+                if let RefusePublisher::TooOften(seconds) = refusal {
+                    response.add_header(RTSPHeaderField::RetryAfter, &seconds.to_string());
+                }
+                // A client that has gone does not wait for its answer.
+                let _ = client.send_message(response, context.session());
+            }
+            true
         }
     }
 
@@ -99,16 +137,20 @@ mod imp {
 
     impl RTSPAuthImpl for Access {
         fn authenticate(&self, context: &RTSPContext) -> bool {
-            if !self.parent_authenticate(context) {
-                return false;
-            }
-            // No token at all: the parent answers 401 by itself.
-            let Some(token) = context.token() else {
-                return true;
-            };
-            // Somebody else's key is a wrong key.
             let owner = self.owner(context);
-            owner.is_none_or(|owner| token.string(super::OWNER).as_deref() == Some(&owner))
+            let known = self.parent_authenticate(context);
+            let token = context.token().filter(|_| known);
+            // Somebody else's key is a wrong key.
+            let fits = |token: &gst_rtsp_server::RTSPToken| {
+                let own = token.string(super::OWNER);
+                owner.is_none() || own.as_deref() == owner.as_deref()
+            };
+            if token.as_ref().is_some_and(fits) {
+                return true;
+            }
+            self.note_refusal(context, owner.as_deref());
+            // No token at all: the parent answers 401 by itself.
+            known && token.is_none()
         }
 
         fn check(&self, context: &RTSPContext, check: &glib::GString) -> bool {
@@ -118,8 +160,14 @@ mod imp {
             if check == CLIENT_SETTINGS {
                 return false;
             }
-            if check != "auth.check.url" || self.owner(context).is_none() {
+            if check != "auth.check.url" {
                 return true;
+            }
+            let Some(owner) = self.owner(context) else {
+                return true;
+            };
+            if self.has_to_wait(context, &owner) {
+                return false;
             }
             // The parent lets every URL pass. This check of its asks for a token, answers 401 by
             // itself where there is none, and looks for a field that all our tokens have.

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,8 +32,10 @@ const TALK: u64 = 64 << 10;
 const SPAN: Duration = Duration::from_secs(2);
 
 /// What is known of a client. Written on its own thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Facts {
+    /// Its address.
+    pub from: IpAddr,
     /// It has ended.
     pub gone: AtomicBool,
     /// It has set something up.
@@ -42,6 +44,25 @@ pub struct Facts {
     pub publishes: AtomicBool,
     /// What its media was built of: the mount's number, and its shape then.
     pub built: Mutex<Option<(usize, Shape)>>,
+}
+
+impl Facts {
+    /// A client from this address, of which nothing else is known.
+    pub fn new(from: IpAddr) -> Self {
+        Self {
+            from,
+            gone: AtomicBool::default(),
+            seated: AtomicBool::default(),
+            publishes: AtomicBool::default(),
+            built: Mutex::default(),
+        }
+    }
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self::new(Ipv4Addr::UNSPECIFIED.into())
+    }
 }
 
 #[derive(Debug)]

@@ -116,7 +116,7 @@ fn hand_over(
         let _ = socket.send(NO_ROOM, gio::Cancellable::NONE);
         return;
     }
-    let facts = Arc::new(Facts::default());
+    let facts = Arc::new(Facts::new(peer.ip()));
     guests.welcome(peer, &socket, facts.clone());
     // The server tells of its new client before it returns, on this thread.
     *arrival.lock() = Some(facts);

@@ -48,19 +48,27 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let name = name.unwrap_or_else(|| "regie".to_owned());
     let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
     let outputs = output::outputs(&root, folder);
-    let relay = relay(&root.section("relay"), folder, &sources);
+    let relay_section = root.section("relay");
+    let relay = relay(&relay_section, folder, &sources);
     let ingest = ingest::ingest(&root.section("ingest"), folder);
+    let guests = ingest.guests.as_ref();
+    if let Some(guests) = guests {
+        ingest::refuse_names(guests, &sources, &relay_section);
+    }
+    let language = language.flatten();
+    let guests = guests.map(|guests| ingest::places(guests, language));
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 
     let warnings = report.finish()?;
     Ok(Venue {
         name,
-        language: language.flatten(),
+        language,
         programme,
         sources: sources
             .into_iter()
             .filter_map(|source| source.config)
+            .chain(guests.into_iter().flatten())
             .collect(),
         layouts,
         slate,

@@ -9,6 +9,7 @@
 
 mod crowd;
 mod driver;
+mod elsewhere;
 mod engine;
 mod eye;
 mod laptop;
@@ -29,6 +30,7 @@ mod viewer;
 mod widget;
 
 pub use crowd::{Player, ask_to_play, connect_from};
+pub use elsewhere::{Announcer, Elsewhere};
 pub use engine::{Engine, Watch};
 pub use eye::Eye;
 pub use laptop::{Laptop, Push};

@@ -134,7 +134,10 @@ impl Operator {
             id.flatten()
         };
         let source = |number: usize| {
-            let id = self.ask(|snapshot| snapshot.sources.get(number).map(|own| own.id.clone()));
+            let id = self.ask(|snapshot| {
+                let source = snapshot.shown_sources().nth(number);
+                source.map(|own| own.id.clone())
+            });
             id.flatten()
         };
         match key {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use adw::prelude::*;
 
-use crate::model::{Command, Gain, LayoutId, OutputId, RoleId, SourceId, Transition};
+use crate::model::{Command, Gain, LayoutId, OutputId, Request, RoleId, SourceId, Transition};
 
 use super::super::action::{Action, Answer};
 use super::super::card::Card;
@@ -35,6 +35,7 @@ impl Operator {
             Action::SelectRole(role) => self.select(role),
             Action::NextRole => self.next_role(),
             Action::Source(source) => self.on_source(source),
+            Action::Release(source) => self.on_release(source),
             Action::Gain(source, db) => {
                 if let Some(gain) = Gain::from_db(db.clamp(-60.0, 12.0)) {
                     self.command(Command::Gain { source, gain });
@@ -63,8 +64,12 @@ impl Operator {
 
     /// Sends it; where no engine answers, nobody could press it.
     fn command(&self, command: Command) {
+        self.request(Request::Change(command));
+    }
+
+    fn request(&self, request: Request) {
         if self.known.borrow().state == State::Connected {
-            self.link.send(command);
+            self.link.send(request);
         }
     }
 
@@ -140,11 +145,29 @@ impl Operator {
         }
     }
 
+    fn on_release(self: &Rc<Self>, id: SourceId) {
+        let tongue = self.tongue.get();
+        let found = self.ask(|snapshot| {
+            let all = truth::sources(tongue, snapshot, wall_clock());
+            all.into_iter().find(|own| own.id == id)
+        });
+        // Whoever has gone by now need not be sent away.
+        let found = found.flatten().filter(|own| !own.publisher.is_empty());
+        if let Some(source) = found {
+            self.show_card(Some(Card::Release {
+                source: source.id,
+                label: source.label,
+                publisher: source.publisher,
+            }));
+        }
+    }
+
     fn on_answer(self: &Rc<Self>, answer: Answer) {
         self.show_card(None);
         match answer {
             Answer::Cancel => {}
             Answer::StopOutput(output) => self.command(Command::Output { output, run: false }),
+            Answer::Release(source) => self.request(Request::Release(source)),
             Answer::LeaveRunning => self.close(),
             Answer::StopShow => {
                 if let Some(engine) = self.own_engine.take() {

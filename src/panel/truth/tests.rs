@@ -119,6 +119,32 @@ fn a_source_says_in_words_why_there_is_no_picture() {
 }
 
 #[test]
+fn guests_are_seen_while_they_are_there_and_everybody_says_who_it_is() {
+    use crate::model::status::PublisherStatus;
+    let mut snapshot = snapshot();
+    snapshot.sources[2].guest = Some(3);
+    snapshot.sources[2].publisher = Some(PublisherStatus {
+        protocol: "srt".to_owned(),
+        address: "10.0.0.7".to_owned(),
+        since: 0,
+    });
+    let guest = |tongue| sources(tongue, &snapshot, NOW).remove(2);
+    let (english, french) = (guest(EN), guest(FR));
+    assert_eq!((&*english.label, &*french.label), ("Guest 3", "Invité 3"));
+    assert_eq!(english.publisher, "SRT from 10.0.0.7");
+    assert_eq!(french.publisher, "SRT depuis 10.0.0.7");
+    assert!(english.is_pushed);
+    let others = sources(EN, &snapshot, NOW);
+    assert_eq!(others[0].publisher, "");
+    let gone = sources(EN, &unknown(&snapshot), NOW);
+    assert_eq!(gone[2].publisher, "", "nobody knows");
+    snapshot.sources[2].hidden = true;
+    let shown = sources(EN, &snapshot, NOW);
+    let shown: Vec<&str> = shown.iter().map(|source| source.id.as_str()).collect();
+    assert_eq!(shown, ["laptop", "camera", "desk"]);
+}
+
+#[test]
 fn a_trouble_is_as_old_as_it_is_whatever_the_attempts() {
     let mut snapshot = snapshot();
     let lost = |scope: serde_json::Value| fault(scope, "lost", "warning", NOW - 125_000);

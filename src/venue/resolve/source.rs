@@ -106,6 +106,7 @@ fn source<'a>(section: Section<'a>, folder: &Path, programme_rate: Rate) -> Read
         gain: gain.unwrap_or(0.0),
         mute: mute.unwrap_or(false),
         sound: sound.unwrap_or(SoundPolicy::Always),
+        guest: None,
     });
     Read {
         section,

@@ -211,6 +211,51 @@ fn laptops_have_doors_unless_they_are_shut() {
 }
 
 #[test]
+fn guests_have_places_and_names_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("venue.toml");
+    write_key(&folder.path().join("guest.key"), "come in", 0o600);
+    let text = |language: &str, id: &str, user: &str| {
+        format!(
+            "language = \"{language}\"\n[[source]]\nid = \"{id}\"\nkind = \"test\"\n[relay]\n{user}\
+             [ingest]\nguests = 2\nguest_key_file = \"guest.key\"\n"
+        )
+    };
+    let read = |text: &str| venue(&file, text);
+    let good = read(&text("fr", "guest-3", "")).expect("a good venue");
+    let guests: Vec<_> = (good.sources.iter())
+        .filter(|source| source.guest.is_some())
+        .map(|source| (source.id.as_str(), source.label.as_str(), source.sound))
+        .collect();
+    let heard = SoundPolicy::OnAir;
+    assert_eq!(
+        guests,
+        [
+            ("guest-1", "Invité 1", heard),
+            ("guest-2", "Invité 2", heard)
+        ]
+    );
+    assert!(crate::venue::summary(&file, &good).contains("1 source,"));
+    for taken in ["guest", "guest-1", "guest-2"] {
+        let refused = read(&text("en", taken, "")).expect_err("a name that is taken");
+        let said = refused.to_string();
+        assert!(
+            said.ends_with(&format!(
+                ":3: source \"{taken}\": id = \"{taken}\" is the name of a guest, and [ingest] lets guests \
+                 in; accepted: an id of its own"
+            )),
+            "{said}"
+        );
+    }
+    let user = "user = \"guest\"\npassword_file = \"guest.key\"\n";
+    let refused = read(&text("en", "cam", user)).expect_err("a name that is taken");
+    let said = refused.to_string();
+    assert!(said.contains("is the name that guests push by"), "{said}");
+    // Where there are no guests, nobody minds.
+    accepted(&CAMERA.replace("cam", "guest"));
+}
+
+#[test]
 fn slots_stay_inside_the_frame() {
     for (x, width, size) in [
         (0.0, 1.0, 1280),
@@ -376,6 +421,8 @@ fn the_comments_of_the_demo_are_true() {
     }
     let mut text = text;
     for file in [
+        "guest_key_file",
+        "guests = ",
         "key_file",
         "picture = ",
         "sound = \"music\"",
