@@ -3,6 +3,7 @@
 //! takes two publishers on one path.
 
 mod lip_sync;
+pub mod rtmp;
 pub mod rtsp;
 
 use std::collections::HashMap;

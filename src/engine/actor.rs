@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use crate::ingest::Registry;
+use crate::ingest::{Registry, rtmp};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
 use crate::model::{
@@ -49,6 +49,8 @@ pub(super) struct Actor {
     pub(super) programme: Programme,
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,
+    /// Laptops push to it; `None` where the venue wants none.
+    pub(super) _rtmp: Option<rtmp::Door>,
     pub(super) doors: Arc<Registry>,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
