@@ -12,7 +12,7 @@ PACKAGES := pkg-config gcc libc6-dev \
 TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
 	ffmpeg mpv openssl python3 python3-pip gettext iproute2 \
-	xvfb dbus at-spi2-core python3-gi python3-xlib
+	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench soak deps deps-test footage probe clean
