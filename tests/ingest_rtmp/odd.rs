@@ -203,8 +203,11 @@ fn again(tags: &[Tag], times: u32) -> Vec<Tag> {
     (0..times).flat_map(round).collect()
 }
 
+/// Makes a timestamp of the true time and of the kind of message.
+type Stamp = fn(u32, u8) -> u32;
+
 /// Publishes in real time, on a thread of its own.
-fn send(rtmp: u16, place: &str, tags: Vec<Tag>, stamp: fn(u32, u8) -> u32) {
+fn send(rtmp: u16, place: &str, tags: Vec<Tag>, stamp: Stamp) {
     let stream = std::net::TcpStream::connect(("127.0.0.1", rtmp)).unwrap();
     let mut sender = Sender::publish(stream, "ingest", place);
     std::thread::spawn(move || sender.play(&tags, stamp));
@@ -214,7 +217,7 @@ fn send(rtmp: u16, place: &str, tags: Vec<Tag>, stamp: fn(u32, u8) -> u32) {
 fn timestamps_that_jump_wrap_or_begin_at_hours_and_enhanced_rtmp() {
     /// When the trouble begins, in milliseconds.
     const TROUBLE: u32 = 3000;
-    let rows: [(&str, fn(u32, u8) -> u32); 5] = [
+    let rows: [(&str, Stamp); 5] = [
         ("begins at ten hours", |time, _| time + 36_000_000),
         ("wraps", |time, _| time.wrapping_sub(TROUBLE)),
         ("an hour ahead", |time, _| match time {
