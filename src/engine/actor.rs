@@ -277,8 +277,14 @@ impl Actor {
         let said = Said {
             happened: happened.with("reason", foreign(&reason)),
             doing: Phrase::new("It is tried again every 3 s; everything else goes on."),
-            advice: Phrase::new("End the other program, or change {key} in the venue file.")
-                .with("key", key),
+            advice: match door {
+                Protocol::Rtmps => Phrase::new(
+                    "End the other program, or see to {key}, certificate and private_key in the \
+                     venue file.",
+                ),
+                _ => Phrase::new("End the other program, or change {key} in the venue file."),
+            }
+            .with("key", key),
         };
         let severity = match door {
             Protocol::Rtsp => Severity::Serious,

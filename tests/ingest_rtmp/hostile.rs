@@ -185,6 +185,13 @@ fn hostile_peers_are_cut_off_and_cost_nobody_a_frame() {
     let crowded = begun.elapsed();
     drop(crowd);
 
+    // A house full of silence, from many addresses: there is room for who has something to say.
+    let crowd: Vec<TcpStream> = (20..40u8)
+        .flat_map(|n| (0..20).map(move |_| knock(n, rtmp)))
+        .collect();
+    drop(Sender::publish(knock(12, rtmp), "ingest", "free"));
+    drop(crowd);
+
     // Wrong keys at speed.
     let (begun, mut tried) = (Instant::now(), 0);
     while begun.elapsed() < seconds(2) {

@@ -122,7 +122,15 @@ impl Connection {
 
     /// Where it comes from.
     pub fn address(&self) -> IpAddr {
-        self.peer.ip()
+        self.peer.ip().to_canonical()
+    }
+
+    /// Since when it has been here without a word of what it wants.
+    pub fn stranger_since(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Stranger { since } => Some(*since),
+            _ => None,
+        }
     }
 
     /// What it speaks.
@@ -287,7 +295,7 @@ impl Connection {
         };
         let caller = Caller {
             protocol: self.protocol,
-            from: self.peer.ip(),
+            from: self.address(),
             name: &address.name,
             key: address.key.as_deref(),
         };

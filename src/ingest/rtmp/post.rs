@@ -14,6 +14,9 @@ use super::tls;
 
 /// Pause between two attempts to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(3);
+/// Connections that may wait to be taken: a roomful at once, or a flood beside it. Who finds no place
+/// there is asked by the kernel to come again a second later.
+const BACKLOG: i32 = 512;
 /// Pause after a connection that the system could not give.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -98,6 +101,8 @@ impl Post {
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
+    // Again, because the standard library's own backlog is short.
+    rustix::net::listen(&listener, BACKLOG)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

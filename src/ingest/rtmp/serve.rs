@@ -156,7 +156,12 @@ impl Server {
                 return;
             };
             let (address, protocol) = (peer.ip().to_canonical(), post.protocol);
-            if let Err(full) = self.guests.enters(address, now) {
+            let tls = post.config().cloned();
+            let mut entered = self.guests.enters(address, now);
+            if entered == Err(Full::House) && self.make_room(now) {
+                entered = self.guests.enters(address, now);
+            }
+            if let Err(full) = entered {
                 let what = match full {
                     Full::House => "there is no room for its connections",
                     Full::Address => "it has too many connections",
@@ -167,7 +172,7 @@ impl Server {
                 self.say(protocol, address, what, now);
                 continue;
             }
-            let entered = Connection::new(socket, peer, post.config(), now).and_then(|own| {
+            let entered = Connection::new(socket, peer, tls.as_ref(), now).and_then(|own| {
                 let data = EventData::new_u64(self.next);
                 epoll::add(&self.epoll, &own, data, own.interest)?;
                 Ok(own)
@@ -184,6 +189,20 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Lets go of whoever has said least for longest: a house full of silence is no reason to turn a
+    /// laptop away.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let strangers = self.connections.iter();
+        let strangers =
+            strangers.filter_map(|(number, own)| Some((own.stranger_since()?, *number)));
+        let oldest = strangers.min().map(|(_, number)| number);
+        let Some(gone) = oldest.and_then(|number| self.connections.remove(&number)) else {
+            return false;
+        };
+        self.guests.leaves(gone.address(), true, now);
+        true
     }
 
     fn serve(&mut self, number: u64, buffer: &mut [u8], now: Instant) {
@@ -205,7 +224,7 @@ impl Server {
                 ended = Some(Ended { badly: false });
             }
         }
-        let (address, protocol) = (connection.address().to_canonical(), connection.protocol());
+        let (address, protocol) = (connection.address(), connection.protocol());
         for remark in connection.take_remarks() {
             self.say(protocol, address, &remark, now);
         }

@@ -13,10 +13,8 @@ use crate::venue::Tls;
 pub fn load(tls: &Tls) -> Result<Arc<ServerConfig>, String> {
     let (certificate, key) = (&tls.certificate, &tls.private_key);
     let bad_chain = |error| {
-        format!(
-            "the certificate {} is no good: {error}",
-            certificate.display()
-        )
+        let file = certificate.display();
+        format!("this machine's certificate {file} is no good: {error}")
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -24,8 +22,12 @@ pub fn load(tls: &Tls) -> Result<Arc<ServerConfig>, String> {
     if chain.is_empty() {
         return Err(bad_chain("there is none in it".to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("the private key {} is no good: {error}", key.display()))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        format!(
+            "the key {} of this machine's certificate is no good: {error}",
+            key.display()
+        )
+    })?;
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

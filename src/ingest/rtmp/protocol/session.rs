@@ -472,7 +472,7 @@ mod tests {
         // A long message before it is let in, and after.
         let (mut session, _) = asking("ingest", "laptop");
         session.accept();
-        let mut long = video(&vec![0; 200]);
+        let mut long = video(&[0; 200]);
         long[4..7].copy_from_slice(&[0xFF; 3]);
         session.take(&long);
         assert_eq!(session.next_event(), Err(Violation::TooLong));
