@@ -232,12 +232,19 @@ fn whoever_is_turned_away_is_told_why_in_the_protocols_words() {
 }
 
 #[test]
-fn a_publisher_that_falls_silent_gives_way_within_two_seconds() {
+fn a_laptop_that_sleeps_goes_on_or_gives_way_after_two_seconds() {
     let (relay, rtmp) = (free_port(), free_port());
     let engine = Engine::start(&venue(relay, rtmp, &[("laptop", "")]));
     let door = format!("rtmp://127.0.0.1:{rtmp}/ingest/laptop");
     let mut first = Laptop::push(&slides(), &door).rtmp();
     wait_live(&engine, "laptop");
+    first.freeze();
+    engine.wait_status(seconds(4), "silence", |status| {
+        source(status, "laptop")["state"] != "live"
+    });
+    first.thaw();
+    wait_live(&engine, "laptop");
+    first.assert_running();
     first.freeze();
     let begun = Instant::now();
     // As OBS would: it asks again and again.

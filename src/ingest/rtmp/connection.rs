@@ -174,9 +174,7 @@ impl Connection {
     /// Reads, does and answers what there is. An answer means that it has ended.
     pub fn serve(&mut self, hall: &mut Hall<'_>) -> Option<Ended> {
         if self.evicted.swap(false, Ordering::Relaxed) {
-            self.session
-                .dismiss("the place is free for somebody else now");
-            self.leave(hall.now);
+            self.lose_place(hall.now);
         }
         let gone = match self.talk(hall) {
             Ok(gone) => gone,
@@ -206,6 +204,18 @@ impl Connection {
             _ => false,
         };
         (gone || late).then_some(Ended { badly: self.bad })
+    }
+
+    /// The place is somebody else's, or nobody's, from now on.
+    fn lose_place(&mut self, now: Instant) {
+        let why = "the place is free for somebody else now";
+        match self.phase {
+            Phase::Admitted { .. } => self.session.refuse(why),
+            Phase::Publishing { .. } => self.session.dismiss(why),
+            // It has none, or has given it back.
+            Phase::Stranger { .. } | Phase::Leaving { .. } => return,
+        }
+        self.leave(now);
     }
 
     fn blame(&mut self, reason: String) {
