@@ -298,3 +298,41 @@ fn timestamps_that_jump_wrap_or_begin_at_hours_and_enhanced_rtmp() {
     }
     assert!(engine.log().contains("it sends Speex, which is not taken"));
 }
+
+#[test]
+fn a_laptop_comes_and_goes_as_often_as_it_likes_and_leaves_nothing_behind() {
+    let (engine, _relay, rtmp) = engine_with(1);
+    let film = Row {
+        audio: "-c:a aac -ar 48000 -ac 2",
+        ..PLAIN
+    };
+    let tags = tags_of(&film.clip("flv"));
+    let count = |what: &str| {
+        let entries = std::fs::read_dir(format!("/proc/{}/{what}", engine.id()));
+        entries.unwrap().count()
+    };
+    let mut first = None;
+    for round in 0..15 {
+        let stream = std::net::TcpStream::connect(("127.0.0.1", rtmp)).unwrap();
+        let mut sender = Sender::publish(stream, "ingest", "s0");
+        let begin: Vec<Tag> = tags.iter().take(30).cloned().collect();
+        assert!(sender.play(&begin, |time, _| time));
+        wait_live(&engine, "s0");
+        if round % 2 == 0 {
+            // It says goodbye.
+            sender.message(20, 0, &[&[2, 0, 12][..], b"deleteStream"].concat());
+            sender.wait_for("NetStream.Unpublish.Success");
+        }
+        drop(sender);
+        wait_idle(&engine, "s0");
+        if round < 3 {
+            continue;
+        }
+        let now = (count("task"), count("fd"));
+        let before = *first.get_or_insert(now);
+        assert!(
+            now.0 <= before.0 + 6 && now.1 <= before.1 + 12,
+            "round {round}: {now:?} threads and descriptors, {before:?} at first"
+        );
+    }
+}
