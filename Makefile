@@ -12,10 +12,10 @@ PACKAGES := pkg-config gcc libc6-dev \
 TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
 	ffmpeg mpv openssl zbar-tools python3 python3-pip gettext iproute2 \
-	xvfb dbus at-spi2-core python3-gi python3-xlib
+	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak deps deps-test footage probe clean
+.PHONY: help run test lint bench soak fuzz deps deps-test footage probe clean
 # One step after the other, whatever -j says: the tests run in real time, and apt has one lock.
 .NOTPARALLEL:
 
@@ -41,6 +41,18 @@ bench: deps-test footage probe ## measure what the project promises in figures
 
 soak: deps-test footage probe ## an hour in real time (SOAK=SECONDS): what must not grow
 	cargo bench --bench soak
+
+# Fuzzing instruments the code, which only a nightly compiler is said to do; the stable one does it as
+# well when it is told to. Whatever is found lies in target/fuzz.
+FUZZ_SECONDS ?= 60
+fuzz: ## what strangers can send, a minute for each reader of it (FUZZ_SECONDS=)
+	@tests/tools/packages g++
+	@test -x target/tools/bin/cargo-fuzz || cargo install --quiet --locked --root target/tools cargo-fuzz@0.13.2
+	@for target in $$(target/tools/bin/cargo-fuzz list); do \
+		mkdir -p target/fuzz/corpus/$$target target/fuzz/found && \
+		RUSTC_BOOTSTRAP=1 target/tools/bin/cargo-fuzz run --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=20000 -rss_limit_mb=512 -artifact_prefix=target/fuzz/found/ || exit 1; \
+	done
 
 deps: ## install the packages that building and running need
 	@tests/tools/packages $(PACKAGES)

@@ -33,7 +33,7 @@ mod ornament;
 mod output;
 mod overload;
 mod pictures;
-mod pipeline;
+pub mod pipeline;
 mod programme;
 mod report;
 mod resample;

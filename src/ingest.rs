@@ -9,6 +9,7 @@
 mod guests;
 mod lip_sync;
 mod registry;
+pub mod rtmp;
 pub mod rtsp;
 mod strikes;
 

@@ -12,7 +12,7 @@
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file |
 //! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control, join's addresses |
-//! | [`ingest`] | the front doors that laptops push to | engine's inlets and notes |
+//! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
 //! | [`control`] | the Unix socket: server and client | model, monitor, engine's notes |
 //! | [`service`] | systemd, signals, logs | engine's notes |
@@ -24,8 +24,8 @@
 //! # Threads
 //!
 //! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
-//! and `sound` are the programme. `monitors` paints for panels. `rtsp` serves the relay, `memory`
-//! writes the state, `control…` serve the socket. All others are GStreamer's streaming threads; our
+//! and `sound` are the programme. `monitors` paints for panels. `rtsp` serves the relay, `rtmp`
+//! laptops that push by RTMP, `memory` writes the state, `control…` serve the socket. All others are GStreamer's streaming threads; our
 //! code on them copies small facts and returns.
 
 pub mod cli;

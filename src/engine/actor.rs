@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use crate::ingest::Registry;
+use crate::ingest::{Registry, rtmp};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
 use crate::model::{
@@ -51,6 +51,8 @@ pub(super) struct Actor {
     pub(super) programme: Programme,
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,
+    /// Laptops push to it; `None` where the venue wants none.
+    pub(super) _rtmp: Option<rtmp::Door>,
     pub(super) doors: Arc<Registry>,
     /// Who was the last at each guest's place.
     pub(super) guests: HashMap<SourceId, IpAddr>,
@@ -284,8 +286,14 @@ impl Actor {
         let said = Said {
             happened: happened.with("reason", foreign(&reason)),
             doing: Phrase::new("It is tried again every 3 s; everything else goes on."),
-            advice: Phrase::new("End the other program, or change {key} in the venue file.")
-                .with("key", key),
+            advice: match door {
+                Protocol::Rtmps => Phrase::new(
+                    "End the other program, or see to {key}, certificate and private_key in the \
+                     venue file.",
+                ),
+                _ => Phrase::new("End the other program, or change {key} in the venue file."),
+            }
+            .with("key", key),
         };
         let severity = match door {
             Protocol::Rtsp => Severity::Serious,

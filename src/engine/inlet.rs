@@ -31,6 +31,8 @@ pub struct Inlet {
     pub video: Arc<Feed>,
     /// Its sound as it arrived.
     pub audio: Arc<Feed>,
+    /// The session of the publisher that the engine knows of; 0: none.
+    session: AtomicU64,
     /// Running time of the last arrival, in nanoseconds; 0: none yet.
     last: AtomicU64,
     /// Grows with every [`Inlet::reset`]: whoever flows through one has to announce itself again.
@@ -71,6 +73,7 @@ impl Inlet {
             timeline: Mutex::default(),
             video: Feed::with_history(Media::Video),
             audio: Feed::new(Media::Audio),
+            session: AtomicU64::new(0),
             last: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             sound_shift: AtomicI64::new(0),
@@ -96,6 +99,18 @@ impl Inlet {
         self.sound_size.store(0, Ordering::Relaxed);
         self.video.set_caps(None);
         self.audio.set_caps(None);
+    }
+
+    /// From now on what arrives is of the publisher with this session: all that was before has been
+    /// cleared away.
+    pub fn set_session(&self, session: u64) {
+        self.session.store(session, Ordering::SeqCst);
+    }
+
+    /// Whose session the engine is ready for. What a publisher sends before would be forgotten with
+    /// what its predecessor left.
+    pub fn session(&self) -> u64 {
+        self.session.load(Ordering::SeqCst)
     }
 
     /// What is known of the way here.
@@ -218,7 +233,7 @@ impl Inlet {
         let whole = gst::Caps::builder(name).field("alignment", "au").build();
         let depay = gst::ElementFactory::make(depay).build()?;
         let filter = (gst::ElementFactory::make("capsfilter"))
-            .property("caps", whole)
+            .property("caps", &whole)
             .build()?;
         let bin = gst::Bin::new();
         bin.add_many([&depay, &filter])?;
@@ -227,7 +242,7 @@ impl Inlet {
         let sink = depay.static_pad("sink").ok_or_else(missing)?;
         let src = filter.static_pad("src").ok_or_else(missing)?;
         bin.add_pad(&gst::GhostPad::with_target(&sink)?)?;
-        self.take_stream(&src, &bin, paced, true)?;
+        self.take_stream(&src, &whole, &bin, paced, true)?;
         Ok(bin.upcast())
     }
 
@@ -242,26 +257,38 @@ impl Inlet {
             let Some(parent) = parent.filter(|_| pad.direction() == gst::PadDirection::Src) else {
                 return;
             };
-            if let Err(error) = inlet.take_stream(pad, &parent, paced, unpacked) {
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            if let Err(error) = inlet.take_stream(pad, &caps, &parent, paced, unpacked) {
                 tracing::warn!("a stream of {} is not taken: {error}", element.name());
             }
         });
     }
 
+    /// The stream of this pad, which will have these caps, goes into the source as it comes: for
+    /// whoever makes a pad of what it was sent.
+    pub fn adopt(
+        self: &Arc<Self>,
+        pad: &gst::Pad,
+        caps: &gst::Caps,
+        parent: &gst::Bin,
+    ) -> Result<(), glib::BoolError> {
+        self.take_stream(pad, caps, parent, false, true)
+    }
+
     fn take_stream(
         self: &Arc<Self>,
         pad: &gst::Pad,
+        caps: &gst::Caps,
         parent: &gst::Bin,
         paced: bool,
         unpacked: bool,
     ) -> Result<(), glib::BoolError> {
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let name = caps
             .structure(0)
             .map_or("", |structure| structure.name().as_str());
         let mut chain = Vec::new();
         if name.starts_with("application/x-rtp") && !unpacked {
-            let parse = self.unpack_rtp(&caps, paced)?;
+            let parse = self.unpack_rtp(caps, paced)?;
             let of = caps
                 .structure(0)
                 .and_then(|rtp| rtp.get::<&str>("media").ok());

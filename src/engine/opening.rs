@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::{PlaceConfig, Registry};
+use crate::ingest::{PlaceConfig, Registry, rtmp};
 use crate::model::show::{Cast, SourceSetting};
 use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
 use crate::relay::{Playable, Relay};
@@ -92,6 +92,7 @@ impl Actor {
             timebase.clone(),
             notes.clone(),
         )?;
+        let rtmp = rtmp::Door::start(&venue.ingest, registry.clone(), notes.clone())?;
         let music = venue.slate.music.as_ref();
         let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
         let memory = Memory::start(state, notes.clone())?;
@@ -106,6 +107,7 @@ impl Actor {
             programme,
             monitors,
             relay,
+            _rtmp: rtmp,
             doors: registry,
             guests: HashMap::new(),
             relay_problem: Some("starting".to_owned()),

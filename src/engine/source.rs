@@ -334,6 +334,7 @@ impl Source {
             self.on_publisher_left(before, Phrase::default(), now);
         }
         self.publisher = Some(session);
+        self.inlet.set_session(session);
         self.last_picture = None;
         self.activity = self.activity();
         self.state = SourceState::Connecting { since: now };

@@ -17,7 +17,7 @@ pub fn foreign(text: &str) -> Phrase {
 }
 
 /// Marks in lower case, and what they mean: the particular before the general.
-fn known() -> [(&'static [&'static str], Phrase); 15] {
+fn known() -> [(&'static [&'static str], Phrase); 16] {
     [
         // What an RTMP server does not say: it closes at the word that it does not like.
         (
@@ -31,6 +31,10 @@ fn known() -> [(&'static [&'static str], Phrase); 15] {
         (
             &["'connect' cmd failed"],
             Phrase::new("the server does not accept the application's name"),
+        ),
+        (
+            &["this machine's certificate"],
+            Phrase::new("this machine's certificate, or its key, cannot be used"),
         ),
         (
             &["connection refused"],
@@ -108,6 +112,10 @@ mod tests {
             (
                 "Unacceptable TLS certificate",
                 "its certificate is not accepted",
+            ),
+            (
+                "this machine's certificate /etc/regie/cert.pem is no good: Permission denied",
+                "this machine's certificate, or its key, cannot be used",
             ),
         ] {
             assert_eq!(foreign(said).to_string(), ours);
