@@ -9,7 +9,7 @@ mod blend;
 mod brush;
 mod canvas;
 #[cfg(test)]
-mod chance;
+pub(crate) mod chance;
 pub(crate) mod damage;
 mod decode;
 mod drift;
@@ -30,7 +30,7 @@ mod ornament;
 mod output;
 mod overload;
 mod pictures;
-mod pipeline;
+pub(crate) mod pipeline;
 mod programme;
 mod report;
 mod resample;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use crate::ingest::Registry;
+use crate::ingest::{Registry, srt};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
 use crate::model::{
@@ -49,6 +49,8 @@ pub(super) struct Actor {
     pub(super) programme: Programme,
     pub(super) monitors: Monitors,
     pub(super) relay: Relay,
+    /// Laptops by SRT, where the venue takes them.
+    pub(super) srt: Option<srt::Door>,
     pub(super) doors: Arc<Registry>,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
@@ -99,6 +101,7 @@ impl Actor {
         tracing::info!("{}: the show ends", self.venue.name);
         self.tell(&Event::Stopped);
         // Pipelines close side by side on threads of their own; the memory finishes what it has.
+        self.srt = None;
         self.outputs.clear();
         self.sources.clear();
     }

@@ -29,6 +29,7 @@ pub const FRAGMENTS: &[(&str, &str)] = fragments![
     "encode-va",
     "encode-vaapi",
     "encode-x264",
+    "ingest-srt",
     "lettering",
     "output-rtmp",
     "relay-aac",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::Registry;
+use crate::ingest::{Registry, srt};
 use crate::model::show::{Cast, SourceSetting};
 use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
 use crate::relay::{Playable, Relay};
@@ -92,6 +92,10 @@ impl Actor {
             timebase.clone(),
             notes.clone(),
         )?;
+        let srt = venue.ingest.srt.map(|listen| {
+            srt::Door::start(listen, registry.clone(), timebase.clone(), notes.clone())
+        });
+        let srt = srt.transpose()?;
         let music = venue.slate.music.as_ref();
         let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
         let memory = Memory::start(state, notes.clone())?;
@@ -106,6 +110,7 @@ impl Actor {
             programme,
             monitors,
             relay,
+            srt,
             doors: registry,
             relay_problem: Some("starting".to_owned()),
             overload: Overload::new(choice.codec),
