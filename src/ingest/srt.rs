@@ -14,6 +14,7 @@ mod limits;
 pub mod lock;
 mod mailbox;
 mod media;
+mod pictures;
 pub mod wish;
 
 use std::net::SocketAddr;

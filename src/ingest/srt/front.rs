@@ -277,13 +277,13 @@ impl Front {
                 Some(_) => Some(""),
             },
         };
-        if self.is_in_doubt(name, now) {
+        if self.is_in_doubt(&name, now) {
             return Verdict::Wait;
         }
         let caller = Caller {
             protocol: Protocol::Srt,
             from: peer.ip().to_canonical(),
-            name,
+            name: &name,
             key: shown,
         };
         let (mailbox, number) = (self.mailbox.clone(), self.number);

@@ -13,6 +13,7 @@ use crate::engine::timebase::Timebase;
 use crate::secret::Secret;
 
 use super::mailbox::{Letter, Mailbox};
+use super::pictures;
 
 /// More streams than this of one sender are not looked at: nobody sends them in good faith.
 const MOST_STREAMS: usize = 16;
@@ -137,6 +138,7 @@ fn take_stream(
 ) -> Result<(), glib::BoolError> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let name = caps.structure(0).map_or("", |caps| caps.name().as_str());
+    pictures::tell_whole_ones(pad, name);
     // Subtitles, data: taken and forgotten.
     let first = if media_of(name).is_some() {
         gst::ElementFactory::make("parsebin").build()?
