@@ -14,8 +14,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Colour, Engine, Laptop, Picture, Process, Room, Viewer, camera, free_port, seconds, slides,
-    wait_until,
+    Colour, Engine, Laptop, Picture, Process, Room, Said, Viewer, camera, free_port, seconds,
+    slides, talk, wait_until,
 };
 use knock::{Answer, Knock, nonsense_key};
 use road::Road;
@@ -303,31 +303,58 @@ fn the_first_has_the_source_and_one_that_vanishes_gives_way_in_two_seconds() {
 fn datagrams_that_are_lost_are_not_missed() {
     let venue = Venue::new();
     let engine = venue.room().start();
-    let road = Road::to(venue.srt, 25);
+    let road = Road::to(venue.srt, 20);
     let url = format!(
         "srt://127.0.0.1:{}?streamid=ingest/open&latency=120000",
         road.port
     );
-    let _laptop = Laptop::push(&camera(), &url).srt();
-    wait_live(&engine, "open");
-    let viewer = venue.watch();
-    let frames = |status: &Value| source(status, "open")["frames"].as_u64().unwrap();
-    let (before, lost, begun) = (frames(&engine.status()), road.lost(), Instant::now());
+    let _laptop = Laptop::push(&talk(), &url).srt();
+    // In its first second libsrt does not know yet how soon to ask again for what is lost.
+    engine.wait_status(LIVE, "some seconds", |status| {
+        source(status, "open")["frames"].as_u64() > Some(75)
+    });
+    // As it arrived, and not as it is shown: every picture of it is one of the film's, to the bit.
+    let mut viewer =
+        Viewer::watch_picture(&format!("rtsp://127.0.0.1:{}/source/open", venue.relay));
+    viewer.wait_picture(seconds(8));
+    let (lost, begun) = (road.lost(), Instant::now());
     wait_until(seconds(20), "a hundred lost datagrams", || {
         road.lost() > lost + 100 && begun.elapsed() > seconds(6)
     });
-    let (after, passed) = (frames(&engine.status()), begun.elapsed().as_secs_f64());
-    let rate = (after - before) as f64 / passed;
-    eprintln!("{} lost; {rate:.2} pictures/s", road.lost());
-    // Figures are a second old.
-    assert!((rate - 25.0).abs() < 4.0, "{rate:.2} pictures/s");
-    let status = engine.status();
-    assert_eq!(fault(&status, "packets-lost"), None);
-    for picture in viewer.stop().every_picture(64, 36) {
-        for y in [0.1, 0.3, 0.5, 0.7] {
-            picture.assert_colour(0.25, y, Colour::CAMERA_GREEN);
-        }
+    let recording = viewer.stop();
+    let (film, arrived) = (fingerprints(&talk()), fingerprints(recording.file()));
+    // A recording begins and ends where it is cut.
+    let whole = &arrived[..arrived.len() - 3];
+    eprintln!("{} lost; {} pictures arrived", road.lost(), whole.len());
+    assert!(whole.len() > 125, "{} pictures", whole.len());
+    let first = film.iter().position(|own| *own == whole[0]).unwrap();
+    for (n, own) in whole.iter().enumerate() {
+        assert_eq!(*own, film[(first + n) % film.len()], "picture {n}");
     }
+}
+
+/// What each picture of a film looks like when decoded, as a number.
+#[track_caller]
+fn fingerprints(film: &Path) -> Vec<String> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-i"]).arg(film);
+    command.args([
+        "-map",
+        "0:v",
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "framemd5",
+        "-",
+    ]);
+    let said = Said::by(&mut command);
+    let lines = said
+        .assert_ok()
+        .out
+        .lines()
+        .filter(|line| !line.starts_with('#'));
+    let sums = lines.filter_map(|line| line.rsplit(',').next());
+    sums.map(|sum| sum.trim().to_owned()).collect()
 }
 
 #[test]
@@ -340,7 +367,7 @@ fn hostile_callers_cost_themselves_only() {
     let (memory, threads) = cost(&engine);
     let door = ("127.0.0.1", venue.srt);
     let mut noise: Vec<u8> = (0..1400u32)
-        .map(|n| (n * 2_654_435_761 >> 13) as u8)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
     // First handshakes of thousands, from ports of which most never ask again.
     for _ in 0..40 {

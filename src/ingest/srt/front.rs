@@ -31,10 +31,10 @@ pub const BATCH: usize = 128;
 /// What may wait to be read, in bytes: a second and more of a fast sender. (The kernel may allow
 /// less.)
 const WAITING: usize = 2 << 20;
-/// A caller whose place is held by one that has been silent for this long is not refused yet: it
-/// asks again four times a second for three seconds, and by then it is clear whether the other one
-/// is gone.
-const DOUBT: Duration = Duration::from_millis(600);
+/// A caller whose place is held by one that has been silent for this long, as no sender is that is
+/// well, is not refused yet: it asks again four times a second for three seconds, and by then it is
+/// clear whether the other one is gone.
+const DOUBT: Duration = Duration::from_millis(100);
 /// How often calls that are being opened are looked after, and all others.
 const SOON: Duration = Duration::from_millis(10);
 const SELDOM: Duration = Duration::from_millis(500);
