@@ -21,7 +21,7 @@ use crate::model::SourceId;
 use crate::secret::Secret;
 
 /// A publisher that has been silent for so long gives way to the next.
-pub(crate) const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A publisher that has its place, but has never sent anything, is sent away after this.
 const MUTE: Duration = Duration::from_secs(10);

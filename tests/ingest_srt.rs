@@ -154,7 +154,10 @@ fn several_callers_at_one_port_each_to_its_own_source() {
     let mut sink = Command::new("gst-launch-1.0");
     sink.args(["-q", "filesrc"])
         .arg(format!("location={}", camera().display()));
-    sink.args("! qtdemux name=d d.video_0 ! queue ! h264parse ! clocksync ! m.".split(' '));
+    // Its muxer puts each piece of a picture into a packet of its own.
+    let pieces = "video/x-h264,stream-format=byte-stream,alignment=nal";
+    sink.args("! qtdemux name=d d.video_0 ! queue ! h264parse ! clocksync !".split(' '));
+    sink.args([pieces, "!", "m."]);
     sink.args("d.audio_0 ! queue ! aacparse ! clocksync ! m. mpegtsmux name=m".split(' '));
     sink.args(["alignment=7", "!", "srtsink"]);
     sink.arg(format!("uri={}&latency=20", venue.door("third")));

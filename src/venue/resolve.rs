@@ -50,6 +50,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let outputs = output::outputs(&root, folder);
     let relay = relay(&root.section("relay"), folder, &sources);
     let ingest = ingest::ingest(&root.section("ingest"), folder);
+    ingest::warn_of_passphrases(&ingest, &sources);
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 

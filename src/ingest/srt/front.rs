@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::engine::note::Protocol;
 use crate::engine::timebase::Timebase;
-use crate::ingest::{Caller, Claim, RefusePublisher, Registry, SILENCE};
+use crate::ingest::{Caller, Claim, RefusePublisher, Registry};
 use crate::secret::Secret;
 
 use super::call::{Call, Course, send};
@@ -35,6 +35,9 @@ const WAITING: usize = 2 << 20;
 /// well, is not refused yet: it asks again four times a second for three seconds, and by then it is
 /// clear whether the other one is gone.
 const DOUBT: Duration = Duration::from_millis(100);
+/// One that has been silent for this long has given way to it. (The registry looks at what comes out
+/// of a publisher's latency, which may be two seconds later.)
+const SILENCE: Duration = Duration::from_millis(1800);
 /// How often calls that are being opened are looked after, and all others.
 const SOON: Duration = Duration::from_millis(10);
 const SELDOM: Duration = Duration::from_millis(500);
@@ -236,7 +239,7 @@ impl Front {
         };
         let Some(why) = refusal else { return };
         send(&self.outside, &handshake.refusal(why), peer);
-        // Of those that find the place taken the engine tells.
+        // Of those that find the place taken the registry tells.
         if why != Refusal::Conflict && self.limits.is_news(peer.ip(), why, now) {
             let source = handshake.stream_id().unwrap_or_default();
             let source = wish::source_of(&source).unwrap_or_default();

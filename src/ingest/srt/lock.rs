@@ -1,13 +1,8 @@
 //! Whether a caller knows the key: SRT never sends a passphrase, but the stream's keys, encrypted
 //! with it. Whoever can open these has the same one.
 
-use std::ops::RangeInclusive;
-
 use aes_kw::{KekAes128, KekAes192, KekAes256};
 use sha1::Sha1;
-
-/// Passphrases that SRT takes, in bytes.
-pub const PASSPHRASE: RangeInclusive<usize> = 10..=79;
 
 /// As the draft has it (6.1.4).
 const ROUNDS: u32 = 2048;

@@ -58,7 +58,12 @@ pub fn tell_whole_ones(pad: &gst::Pad, caps_name: &str) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
     use super::*;
 
     #[test]
@@ -71,5 +76,44 @@ mod tests {
         for start in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 0x65], &[9, 9, 9, 9, 9]] {
             assert!(!begins_a_picture(start, false), "{start:?}");
         }
+    }
+
+    #[test]
+    fn pictures_are_said_to_be_whole_until_one_is_not() {
+        gst::init().unwrap();
+        let heard: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+        let own = heard.clone();
+        let (sink, always) = (gst::PadDirection::Sink, gst::PadPresence::Always);
+        let any = gst::PadTemplate::new("sink", sink, always, &gst::Caps::new_any());
+        let sink = gst::Pad::builder_from_template(&any.unwrap())
+            .event_function(move |_, _, event| {
+                if let gst::EventView::Caps(caps) = event.view() {
+                    let caps = caps.caps_owned();
+                    let said = caps.structure(0).unwrap().get("alignment").ok();
+                    own.lock().push(said);
+                }
+                true
+            })
+            .chain_function(|_, _, _| Ok(gst::FlowSuccess::Ok))
+            .build();
+        let source = gst::Pad::builder(gst::PadDirection::Src).build();
+        source.set_active(true).unwrap();
+        sink.set_active(true).unwrap();
+        tell_whole_ones(&source, "video/x-h264");
+        source.link(&sink).unwrap();
+        source.push_event(gst::event::StreamStart::new("pictures"));
+        let caps = gst::Caps::builder("video/x-h264")
+            .field("stream-format", "byte-stream")
+            .build();
+        source.push_event(gst::event::Caps::new(&caps));
+        let time = gst::FormattedSegment::<gst::ClockTime>::new();
+        source.push_event(gst::event::Segment::new(&time));
+        let whole = [0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65];
+        let piece = [0, 0, 0, 1, 0x65, 1, 2, 3];
+        for packet in [&whole[..], &whole, &piece, &piece, &whole] {
+            let buffer = gst::Buffer::from_slice(packet.to_vec());
+            source.push(buffer).unwrap();
+        }
+        assert_eq!(*heard.lock(), [Some("au".to_owned()), None]);
     }
 }

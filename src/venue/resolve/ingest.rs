@@ -1,11 +1,15 @@
 //! `[ingest]`: the doors that laptops push to, beside the RTSP server.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::super::reader::Section;
-use super::super::{IngestConfig, Tls};
-use super::take;
+use super::super::{IngestConfig, SourceKind, Tls};
+use super::{source, take};
+
+/// Passphrases that SRT takes, in bytes.
+const PASSPHRASE: RangeInclusive<usize> = 10..=79;
 
 const FILE: &str = "a file in PEM, seen from the venue file's folder";
 
@@ -45,4 +49,29 @@ pub fn ingest(section: &Section<'_>, folder: &Path) -> IngestConfig {
         (None, ..) => None,
     };
     IngestConfig { rtmp, rtmps, srt }
+}
+
+/// By SRT the key is the passphrase, and not every key can be one.
+pub fn warn_of_passphrases(ingest: &IngestConfig, sources: &[source::Read<'_>]) {
+    if ingest.srt.is_none() {
+        return;
+    }
+    for read in sources {
+        let kind = read.config.as_ref().map(|config| &config.kind);
+        let Some(SourceKind::Push { key: Some(key) }) = kind else {
+            continue;
+        };
+        let length = key.reveal().len();
+        if !PASSPHRASE.contains(&length) {
+            read.section.warn(
+                "key_file",
+                &format!(
+                    "nobody can push to it by SRT, which takes passphrases of {} to {} bytes: the \
+                     key has {length}",
+                    PASSPHRASE.start(),
+                    PASSPHRASE.end()
+                ),
+            );
+        }
+    }
 }
