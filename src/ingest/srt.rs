@@ -9,13 +9,13 @@
 mod call;
 mod cookie;
 mod front;
-pub mod handshake;
+mod handshake;
 mod limits;
-pub mod lock;
+mod lock;
 mod mailbox;
 mod media;
 mod pictures;
-pub mod wish;
+mod wish;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -115,8 +115,6 @@ impl std::fmt::Display for Refusal {
             Self::WrongKey => "its passphrase is not the source's key",
             Self::KeyMissing => "it has a passphrase and the source has no key, or the reverse",
             Self::BadRequest => "its streamid is neither ingest/ID nor #!::r=ingest/ID,m=publish",
-            Self::Overload => "it comes too often",
-            Self::Forbidden => "it may not",
             Self::NotFound => "no such source",
             Self::BadMode => "it wants to play, and here one publishes: play by RTSP",
             Self::Conflict => "somebody else is publishing already",

@@ -54,10 +54,6 @@ pub enum Refusal {
     KeyMissing,
     /// Its stream id cannot be read.
     BadRequest,
-    /// It comes too often.
-    Overload,
-    /// The place is closed to it.
-    Forbidden,
     /// There is no such source.
     NotFound,
     /// It wants to play.
@@ -77,8 +73,6 @@ impl Refusal {
             Self::WrongKey => 10,
             Self::KeyMissing => 11,
             Self::BadRequest => 1400,
-            Self::Overload => 1402,
-            Self::Forbidden => 1403,
             Self::NotFound => 1404,
             Self::BadMode => 1405,
             Self::Conflict => 1409,
