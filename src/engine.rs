@@ -9,7 +9,7 @@ mod blend;
 mod brush;
 mod canvas;
 #[cfg(test)]
-mod chance;
+pub(crate) mod chance;
 pub(crate) mod damage;
 mod decode;
 mod door;

@@ -11,6 +11,7 @@ mod lip_sync;
 mod registry;
 pub mod rtmp;
 pub mod rtsp;
+pub mod srt;
 mod strikes;
 
 use std::net::IpAddr;

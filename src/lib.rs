@@ -24,9 +24,10 @@
 //! # Threads
 //!
 //! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
-//! and `sound` are the programme. `monitors` paints for panels. `rtsp` serves the relay, `rtmp`
-//! laptops that push by RTMP, `memory` writes the state, `control…` serve the socket. All others are GStreamer's streaming threads; our
-//! code on them copies small facts and returns.
+//! and `sound` are the programme. `monitors` paints for panels. `rtsp` serves the relay, `rtmp` laptops
+//! that push by RTMP, `srt` passes the datagrams of others on, `memory` writes the state, `control…`
+//! serve the socket. All others are GStreamer's streaming threads; our code on them copies small facts
+//! and returns.
 
 pub mod cli;
 pub mod control;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use crate::ingest::{Registry, rtmp};
+use crate::ingest::{Registry, rtmp, srt};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
 use crate::model::{
@@ -53,6 +53,8 @@ pub(super) struct Actor {
     pub(super) relay: Relay,
     /// Laptops push to it; `None` where the venue wants none.
     pub(super) _rtmp: Option<rtmp::Door>,
+    /// Laptops by SRT, where the venue takes them.
+    pub(super) srt: Option<srt::Door>,
     pub(super) doors: Arc<Registry>,
     /// Who was the last at each guest's place.
     pub(super) guests: HashMap<SourceId, IpAddr>,
@@ -105,6 +107,7 @@ impl Actor {
         tracing::info!("{}: the show ends", self.venue.name);
         self.tell(&Event::Stopped);
         // Pipelines close side by side on threads of their own; the memory finishes what it has.
+        self.srt = None;
         self.outputs.clear();
         self.sources.clear();
     }

@@ -29,6 +29,7 @@ pub const FRAGMENTS: &[(&str, &str)] = fragments![
     "encode-va",
     "encode-vaapi",
     "encode-x264",
+    "ingest-srt",
     "lettering",
     "output-rtmp",
     "relay-aac",
@@ -111,7 +112,7 @@ fn advice(cause: &glib::Error) -> String {
     let package = match element {
         "x264enc" => "gstreamer1.0-plugins-ugly",
         e if e.starts_with("av") => "gstreamer1.0-libav",
-        "rtmp2sink" | "rtmp2src" | "srtsrc" | "h264parse" | "aacparse" | "parsebin" => {
+        "rtmp2sink" | "rtmp2src" | "srtsrc" | "tsdemux" | "h264parse" | "aacparse" | "parsebin" => {
             "gstreamer1.0-plugins-bad and gstreamer1.0-plugins-base"
         }
         _ => "gstreamer1.0-plugins-good",

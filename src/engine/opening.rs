@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::{PlaceConfig, Registry, rtmp};
+use crate::ingest::{PlaceConfig, Registry, rtmp, srt};
 use crate::model::show::{Cast, SourceSetting};
 use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
 use crate::relay::{Playable, Relay};
@@ -93,6 +93,10 @@ impl Actor {
             notes.clone(),
         )?;
         let rtmp = rtmp::Door::start(&venue.ingest, registry.clone(), notes.clone())?;
+        let srt = venue.ingest.srt.map(|listen| {
+            srt::Door::start(listen, registry.clone(), timebase.clone(), notes.clone())
+        });
+        let srt = srt.transpose()?;
         let music = venue.slate.music.as_ref();
         let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
         let memory = Memory::start(state, notes.clone())?;
@@ -108,6 +112,7 @@ impl Actor {
             monitors,
             relay,
             _rtmp: rtmp,
+            srt,
             doors: registry,
             guests: HashMap::new(),
             relay_problem: Some("starting".to_owned()),

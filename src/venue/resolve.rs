@@ -57,6 +57,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     }
     let language = language.flatten();
     let guests = guests.map(|guests| ingest::places(guests, language));
+    ingest::warn_of_passphrases(&ingest, &sources);
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 

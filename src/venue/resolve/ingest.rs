@@ -1,6 +1,7 @@
 //! `[ingest]`: the doors that laptops push to, beside the RTSP server.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use super::super::{GuestsConfig, IngestConfig, SoundPolicy, SourceConfig, Source
 use super::{source, take};
 use crate::model::join::GUEST;
 use crate::tongue::Tongue;
+
+/// Passphrases that SRT takes, in bytes.
+const PASSPHRASE: RangeInclusive<usize> = 10..=79;
 
 /// More guests than this are a venue's own laptops.
 const MOST_GUESTS: f64 = 8.0;
@@ -131,5 +135,30 @@ pub fn refuse_names(guests: &GuestsConfig, sources: &[source::Read<'_>], relay: 
     if user.is_some_and(|user| user == GUEST) {
         let what = "is the name that guests push by, with a key of their own";
         relay.complain("user", what, "a name of its own");
+    }
+}
+
+/// By SRT the key is the passphrase, and not every key can be one.
+pub fn warn_of_passphrases(ingest: &IngestConfig, sources: &[source::Read<'_>]) {
+    if ingest.srt.is_none() {
+        return;
+    }
+    for read in sources {
+        let kind = read.config.as_ref().map(|config| &config.kind);
+        let Some(SourceKind::Push { key: Some(key) }) = kind else {
+            continue;
+        };
+        let length = key.reveal().len();
+        if !PASSPHRASE.contains(&length) {
+            read.section.warn(
+                "key_file",
+                &format!(
+                    "nobody can push to it by SRT, which takes passphrases of {} to {} bytes: the \
+                     key has {length}",
+                    PASSPHRASE.start(),
+                    PASSPHRASE.end()
+                ),
+            );
+        }
     }
 }

@@ -91,7 +91,7 @@ fn a_source_has_defaults() {
 fn everything_that_is_said_arrives() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("venue.toml");
-    write_key(&folder.path().join("laptop.key"), "lapt0p-pw\n", 0o600);
+    write_key(&folder.path().join("laptop.key"), "lapt0p-pw!\n", 0o600);
     write_key(&folder.path().join("out.key"), "  0ut-pw \r\n", 0o600);
     write_key(&folder.path().join("relay.pw"), "pl4y-pw\n", 0o600);
     fs::write(folder.path().join("card.png"), "").expect("a picture");
@@ -154,7 +154,7 @@ fn everything_that_is_said_arrives() {
     let SourceKind::Push { key: Some(key) } = &laptop.kind else {
         panic!("a push source with a key, not {:?}", laptop.kind);
     };
-    assert_eq!(key.reveal(), "lapt0p-pw");
+    assert_eq!(key.reveal(), "lapt0p-pw!");
     assert_eq!(laptop.delay, Duration::from_millis(1500));
     assert_eq!((laptop.gain, laptop.mute), (-3.0, true));
     assert_eq!(laptop.sound, SoundPolicy::OnAir);
@@ -293,6 +293,7 @@ fn what_is_odd_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("venue.toml");
     write_key(&folder.path().join("out.key"), "k3y-of-out", 0o644);
+    write_key(&folder.path().join("short.key"), "9-of-them", 0o600);
     let text = r#"
 [[source]]
 id = "a"
@@ -307,6 +308,10 @@ role = "slides"
 id = "c"
 kind = "test"
 role = "organ"
+[[source]]
+id = "d"
+kind = "push"
+key_file = "short.key"
 [[output]]
 id = "o"
 uri = "rtmp://h/live"
@@ -323,9 +328,11 @@ uri = "rtmp://h/live"
          venue.toml:10: source \"b\": role \"slides\" is also that of source \"a\" in line 6; \
          only one can play it when the show starts\n\
          venue.toml:14: source \"c\": no layout has a slot for role \"organ\"\n\
-         venue.toml:18: output \"o\": out.key can be read by everybody; chmod o-r out.key keeps \
+         venue.toml:18: source \"d\": nobody can push to it by SRT, which takes passphrases of 10 \
+         to 79 bytes: the key has 9\n\
+         venue.toml:22: output \"o\": out.key can be read by everybody; chmod o-r out.key keeps \
          it secret\n\
-         venue.toml:21: output \"p\": the uri has an app but no stream name, and there is no \
+         venue.toml:25: output \"p\": the uri has an app but no stream name, and there is no \
          key_file; most servers refuse that"
     );
 }
