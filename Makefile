@@ -37,7 +37,7 @@ lint: deps ## format and clippy, with the panel and without
 	cargo clippy --all-targets --no-default-features -- -D warnings
 
 bench: deps-test footage probe ## measure what the project promises in figures
-	cargo bench --bench start --bench sync --bench panel --bench cost
+	cargo bench --bench start --bench sync --bench delay --bench panel --bench cost
 
 soak: deps-test footage probe ## an hour in real time (SOAK=SECONDS): what must not grow
 	cargo bench --bench soak

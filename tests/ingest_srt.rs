@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Colour, Engine, Laptop, Picture, Process, Room, Said, Viewer, camera, free_port, seconds,
+    Colour, Engine, Laptop, Obs, Picture, Process, Room, Said, Viewer, camera, free_port, seconds,
     slides, talk, wait_until,
 };
 use knock::{Answer, Knock, nonsense_key};
@@ -134,6 +134,25 @@ fn encode(log: &Path, colour: &str, codecs: &[&str], url: &str) -> Process {
     ));
     command.args(codecs).args(["-g", "25", "-f", "mpegts", url]);
     Process::start("the laptop", &mut command, log)
+}
+
+#[test]
+fn obs_publishes_crashes_and_is_on_air_again_when_it_is_started_again() {
+    let venue = Venue::new();
+    let engine = venue.room().start();
+    let mut obs = Obs::open();
+    obs.stream(&format!("{}&latency=120000", venue.locked()), "");
+    let live = wait_live(&engine, "locked");
+    assert_eq!(live["picture"], "H.264 640x360 30 fps");
+    assert_eq!(live["publisher"]["protocol"], "srt");
+    venue.look().assert_colour(0.75, 0.5, Obs::COLOUR);
+    obs.kill();
+    obs.start_again();
+    engine.wait_status(LIVE, "OBS again", |status| {
+        let own = source(status, "locked");
+        own["connects"] == 2 && own["state"] == "live" && own["has_picture"] == true
+    });
+    venue.look().assert_colour(0.75, 0.5, Obs::COLOUR);
 }
 
 #[test]

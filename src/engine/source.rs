@@ -48,6 +48,11 @@ fn pause(attempt: u32) -> Duration {
     }
 }
 
+/// How long after they are due pictures are shown is believed when it has changed by less than so
+/// many nanoseconds for so long: ticks may still be moving.
+const UNSTEADY: f64 = 3e6;
+const STEADY: Duration = Duration::from_millis(1500);
+
 /// Time before decoders are built anew for the `n`th time without success.
 fn decoder_pause(attempt: u32) -> Duration {
     Duration::from_millis(500 << attempt.min(3))
@@ -124,6 +129,8 @@ pub struct Source {
     pub pictures: Arc<Pictures>,
     /// Its decoded sound.
     pub samples: Arc<Samples>,
+    /// How long after they are due its pictures are shown, in nanoseconds, and since when that is so.
+    behind: Option<(f64, Instant)>,
     /// Its encoded side.
     pub inlet: Arc<Inlet>,
     timebase: Timebase,
@@ -166,6 +173,7 @@ impl Source {
             config,
             pictures: Arc::default(),
             samples: Arc::default(),
+            behind: None,
             inlet: Inlet::new(timebase),
             timebase: timebase.clone(),
             notes,
@@ -462,7 +470,15 @@ impl Source {
         }
         // Sound is heard as long after its capture as pictures are seen.
         if let Some(behind) = self.pictures.rhythm().behind() {
-            self.samples.set_shift(behind as i64);
+            let (before, since) = self.behind.unwrap_or((behind, now));
+            if (behind - before).abs() > UNSTEADY {
+                self.behind = Some((behind, now));
+            } else {
+                self.behind = Some((before, since));
+                if now.duration_since(since) > STEADY {
+                    self.samples.set_shift(behind as i64);
+                }
+            }
         }
         if !still
             && self

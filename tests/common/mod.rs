@@ -42,7 +42,7 @@ pub use panel::{Look, Panel};
 pub use peer::{Manner, Peer};
 pub use picture::{Colour, Picture};
 pub use player::{plays_in_gstreamer, plays_in_mpv};
-pub use probe::{Stamps, read_stamps, stamp};
+pub use probe::{Stamps, read_stamps, stamp, stamp_silent};
 pub use process::{Process, Said};
 pub use recording::Recording;
 pub use room::Room;

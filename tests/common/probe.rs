@@ -21,16 +21,29 @@ fn probe(arguments: &[&str]) -> Command {
 /// installs what it needs.
 #[track_caller]
 pub fn stamp(url: &str, seconds: u64) -> Process {
+    send(url, seconds, &[])
+}
+
+/// The same without sound.
+#[track_caller]
+pub fn stamp_silent(url: &str, seconds: u64) -> Process {
+    send(url, seconds, &["--silent"])
+}
+
+#[track_caller]
+fn send(url: &str, seconds: u64, options: &[&str]) -> Process {
     let log = tempfile::NamedTempFile::new().unwrap();
     let seconds = seconds.to_string();
     let mut sender = probe(&["stamp", url, "--seconds", &seconds]);
+    sender.args(options);
     Process::start("the probe", &mut sender, log.path())
 }
 
 /// What a stamped stream shows where it is played.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamps {
-    /// Sound against picture: positive where sound is late. Median, in milliseconds.
+    /// Sound against picture: positive where sound is late. Median, in milliseconds; not a number
+    /// where there is none.
     pub av_offset: f64,
     /// From the sender's clock to the picture in a reader's hands, in milliseconds.
     pub median: f64,
@@ -48,7 +61,7 @@ pub fn read_stamps(url: &str, seconds: u64) -> Option<Stamps> {
     let report: Value = serde_json::from_slice(&said.stdout).ok()?;
     let figure = |name: &str, share: &str| report[name][share].as_f64();
     Some(Stamps {
-        av_offset: figure("av_offset_ms", "p50")?,
+        av_offset: figure("av_offset_ms", "p50").unwrap_or(f64::NAN),
         median: figure("latency_ms", "p50")?,
         p99: figure("latency_ms", "p99")?,
         repeated: report["repeated"].as_u64()?,

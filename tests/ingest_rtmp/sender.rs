@@ -68,11 +68,20 @@ impl Sender {
     /// Reads until this has been said.
     #[track_caller]
     pub fn wait_for(&mut self, what: &str) {
+        self.wait_for_one([what]);
+    }
+
+    /// The same for the first of several; the answer is its number.
+    #[track_caller]
+    pub fn wait_for_one<const N: usize>(&mut self, all: [&str; N]) -> usize {
         let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
-        while !said.windows(what.len()).any(|own| own == what.as_bytes()) {
-            let count = self.0.read(&mut buffer).unwrap_or(0);
+        loop {
             let so_far = String::from_utf8_lossy(&said);
-            assert!(count > 0, "no {what}, but {so_far}");
+            if let Some(found) = all.iter().position(|what| so_far.contains(what)) {
+                return found;
+            }
+            let count = self.0.read(&mut buffer).unwrap_or(0);
+            assert!(count > 0, "none of {all:?}, but {so_far}");
             said.extend(&buffer[..count]);
         }
     }
