@@ -285,6 +285,8 @@ fn the_first_has_the_source_and_one_that_vanishes_gives_way_in_two_seconds() {
             2 => first.kill(),
             _ => first.freeze(),
         }
+        // Nobody starts it again sooner: one that is well is never silent for a tenth of a second.
+        std::thread::sleep(Duration::from_millis(200));
         let begun = Instant::now();
         let mut next = Laptop::push(&film, &venue.locked()).srt();
         engine.wait_status(LIVE, "the next one", |status| {
