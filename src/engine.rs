@@ -47,6 +47,7 @@ mod supervise;
 pub(crate) mod timebase;
 mod timeline;
 mod transition;
+mod visitors;
 mod window;
 mod wording;
 

@@ -87,6 +87,18 @@ fn who_is_refused_for_its_codec_holds_no_place() {
     let mut strange = Announcer::connect("127.0.0.2", relay, "laptop");
     let (first, _) = strange.announce_codec("X-NOBODY-KNOWS", "");
     assert!(first.contains("415"), "{first}");
+    let fault = |code: &'static str| {
+        move |status: &Value| {
+            let faults = status["faults"].as_array().unwrap();
+            faults.iter().any(|fault| fault["code"] == code)
+        }
+    };
+    let told = engine.wait_status(seconds(2), "the codec told", fault("codec"));
+    let text = told["faults"][0]["happened"].as_str().unwrap();
+    assert_eq!(
+        text,
+        "laptop: a sender uses X-NOBODY-KNOWS, which is not taken."
+    );
     // Its connection is still open.
     let mut next = Announcer::connect("127.0.0.3", relay, "laptop");
     let (first, _) = next.announce("");
@@ -96,6 +108,12 @@ fn who_is_refused_for_its_codec_holds_no_place() {
         source(&status, "laptop")["publisher"]["address"],
         "127.0.0.3"
     );
+    assert_eq!(status["faults"], serde_json::json!([]), "it is over");
+    // A third one finds it taken, and the operator reads so.
+    let mut third = Announcer::connect("127.0.0.4", relay, "laptop");
+    let (first, _) = third.announce("");
+    assert!(first.contains("403"), "{first}");
+    engine.wait_status(seconds(2), "the refusal told", fault("turned-away"));
 }
 
 #[test]

@@ -33,6 +33,7 @@ use super::source::Source;
 use super::stage::{preview_scene, scene};
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
+use super::visitors::{Passing, Visitor};
 use super::wording::foreign;
 
 /// How often supervisors look after what is theirs.
@@ -58,6 +59,8 @@ pub(super) struct Actor {
     pub(super) doors: Arc<Registry>,
     /// Who was the last at each guest's place.
     pub(super) guests: HashMap<SourceId, IpAddr>,
+    /// What is said of laptops that were not let in.
+    pub(super) passing: Vec<Passing>,
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
@@ -228,6 +231,7 @@ impl Actor {
         match note {
             PublisherNote::Arrived(session) => {
                 source.on_publisher(session, now);
+                self.forget_visitors(id);
                 self.welcome(id);
             }
             PublisherNote::Left(session) => {
@@ -242,10 +246,14 @@ impl Actor {
                 source.on_publisher_left(session, reason, now);
             }
             PublisherNote::Refused(reason) => {
-                tracing::warn!(
-                    "{}: a publisher was turned away: {reason}",
-                    source.config.label
-                );
+                let label = source.config.label.clone();
+                tracing::warn!("{label}: a publisher was turned away: {reason}");
+                self.tell_of_visitor(id, Visitor::TurnedAway, &label, &reason, now);
+            }
+            PublisherNote::Untaken(codec) => {
+                let label = source.config.label.clone();
+                tracing::warn!("{label}: a publisher sends {codec}, which is not taken");
+                self.tell_of_visitor(id, Visitor::Untaken, &label, &codec, now);
             }
         }
     }

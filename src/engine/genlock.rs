@@ -20,7 +20,7 @@ const PATIENCE: f64 = 4.0;
 const CATCH_UP: f64 = 8e6;
 /// Pictures that are late again within so many seconds are to be expected so: ticks are moved later by
 /// so much at once, in nanoseconds.
-const AGAIN: f64 = 10.0;
+const AGAIN: f64 = 60.0;
 const MORE: f64 = 2e6;
 /// While pictures are late, ticks are moved later by so much, in nanoseconds a second; while they are
 /// not, so much of it is forgotten.
@@ -87,9 +87,10 @@ impl Genlock {
     /// Moves the next tick towards the pictures of what is on air: the first of `on_air` that
     /// keeps the programme's step, or the one that has been followed, as long as it does.
     pub fn follow(&mut self, on_air: &[Arc<Pictures>]) {
+        let tick = self.tick();
         let beat = |source: &Arc<Pictures>| {
             let rhythm = source.rhythm();
-            Some((rhythm.beat()?, rhythm))
+            Some((rhythm.beat(tick)?, rhythm))
         };
         let still = (self.reference.as_mut())
             .filter(|held| on_air.iter().any(|shown| Arc::ptr_eq(shown, &held.source)))
@@ -102,6 +103,12 @@ impl Genlock {
                     .iter()
                     .find_map(|source| Some((beat(source)?, source)));
                 let missed = next.map_or(0, |((_, rhythm), _)| rhythm.missed());
+                if let Some(old) = self.reference.take() {
+                    old.source.set_followed(false);
+                }
+                if let Some((_, source)) = next {
+                    source.set_followed(true);
+                }
                 self.reference = next.map(|(_, source)| Reference {
                     source: source.clone(),
                     spare: 0.0,
@@ -205,6 +212,17 @@ mod tests {
     }
 
     fn run_with(ticks: usize, phase: u64, ppm: f64, way: impl Fn(u64) -> u64) -> Vec<(u64, u64)> {
+        simulate(ticks, phase, ppm, way).0
+    }
+
+    /// The same, and the times of the ticks.
+    fn simulate(
+        ticks: usize,
+        phase: u64,
+        ppm: f64,
+        way: impl Fn(u64) -> u64,
+    ) -> (Vec<(u64, u64)>, Vec<u64>) {
+        let mut times = Vec::new();
         gst::init().expect("GStreamer");
         let source = Arc::new(Pictures::default());
         let mut genlock = Genlock::new(THIRTY, gst::ClockTime::from_seconds(10));
@@ -219,6 +237,7 @@ mod tests {
             let tick = genlock.tick();
             assert!(tick > before, "time goes on");
             before = tick;
+            times.push(tick);
             while captured(sent) + way(sent) <= tick {
                 source.push(Picture {
                     buffer: gst::Buffer::new(),
@@ -237,7 +256,7 @@ mod tests {
             genlock.follow(std::slice::from_ref(&source));
             genlock.advance();
         }
-        shown
+        (shown, times)
     }
 
     #[test]
@@ -272,11 +291,41 @@ mod tests {
                 4 * MS
             }
         };
-        let shown = run_with(1800, 0, 0.0, way);
+        let shown = run_with(30 * 1800, 0, 0.0, way);
         let settled = &shown[900..];
         let missed = settled.windows(2).filter(|p| p[1].0 != p[0].0 + 1).count();
-        assert_eq!(missed, 0);
-        assert!(settled.iter().all(|(_, age)| *age < 33 * MS));
+        // Half an hour of them.
+        assert!(missed < 20, "{missed}");
+        assert!(settled.iter().all(|(_, age)| *age < 60 * MS));
+        for slow in [20, 22, 24, 26, 30] {
+            let way = |n: u64| {
+                if n.is_multiple_of(60) {
+                    slow * MS
+                } else {
+                    4 * MS
+                }
+            };
+            let shown = run_with(30 * 1800, 0, 0.0, way);
+            let missed = shown[900..]
+                .windows(2)
+                .filter(|p| p[1].0 != p[0].0 + 1)
+                .count();
+            assert!(missed < 20, "{slow} ms: {missed}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_has_stopped_is_not_followed() {
+        gst::init().expect("GStreamer");
+        // Nothing more after the first twenty seconds, the last ones late.
+        let way = |n: u64| match n {
+            0..590 => 4 * MS,
+            590..600 => 20 * MS,
+            _ => 3_600_000 * MS,
+        };
+        let (_, ticks) = simulate(3000, 0, 0.0, way);
+        let length = (ticks[2999] - ticks[1000]) as f64 / 1999.0;
+        assert!((length - 1e9 / 30.0).abs() < 1e4, "{length} ns");
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! How much later than its own time sound is mixed: as long as the sources on air need, and no longer.
+//! How much later than its own time sound is mixed: as long as the sources need that are not muted, and
+//! no longer.
 //! Pictures do not wait for that: on its way to players sound follows its picture, at its own time by
 //! its timestamps.
 //!
 //! Senders put several frames of sound into one packet, and hold them until it is full. Where that
 //! takes longer than was waited for so far, the mixer pauses once, and waits longer from then on; when
 //! nobody has needed that for a while, it mixes a little faster until it has caught up. A single
-//! hold-up is no reason: what it made late is lost.
+//! hold-up is no reason: what it made late is lost. Sound that is late without exception is.
 
 /// No less is waited for, in nanoseconds: jitter that nobody hears.
-const LEAST: u64 = 80_000_000;
+pub const LEAST: u64 = 80_000_000;
 /// Nor more: players wait so long for sound that belongs to a picture. What comes later has its
 /// picture wait for it.
 pub const MOST: u64 = 250_000_000;
@@ -17,6 +18,8 @@ const SPARE: i64 = 10_000_000;
 /// What was needed is remembered for so many seconds, to twice as many.
 const MEMORY: u64 = 30;
 const SECOND: u64 = 1_000_000_000;
+/// Sound that is late for so long, and never on time, is waited for at once.
+const NEVER: u64 = 200_000_000;
 /// How fast the mixer catches up: a hundredth of time.
 const CATCH_UP: u64 = 100;
 
@@ -31,6 +34,8 @@ pub struct Margin {
     seconds: u64,
     /// The two seconds that needed most of the span under way, and of the one before.
     worst: [[u64; 2]; 2],
+    /// For how long all sound has been late, and by how much at least.
+    late: (u64, u64),
 }
 
 impl Default for Margin {
@@ -41,6 +46,7 @@ impl Default for Margin {
             passed: 0,
             seconds: 0,
             worst: [[LEAST; 2]; 2],
+            late: (0, MOST),
         }
     }
 }
@@ -60,8 +66,16 @@ impl Margin {
                 .saturating_add(SPARE);
             let needed = u64::try_from(needed).unwrap_or(0).clamp(LEAST, MOST);
             self.needed = self.needed.max(needed);
+            self.late = match spare {
+                ..0 => (self.late.0 + block, self.late.1.min(needed)),
+                _ => (0, MOST),
+            };
         }
-        let wanted = self.often();
+        let mut wanted = self.often();
+        if self.late.0 >= NEVER {
+            wanted = wanted.max(self.late.1);
+            self.late = (0, MOST);
+        }
         self.passed += block;
         if self.passed > SECOND {
             self.passed -= SECOND;
@@ -121,6 +135,15 @@ mod tests {
             before = margin.get();
         }
         assert_eq!(margin.get(), LEAST);
+    }
+
+    #[test]
+    fn sound_that_is_never_on_time_is_waited_for_soon() {
+        let mut margin = Margin::default();
+        for _ in 0..10 {
+            margin.note(Some(-60 * MS), BLOCK);
+        }
+        assert_eq!(margin.get(), 150_000_000);
     }
 
     #[test]

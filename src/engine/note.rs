@@ -131,6 +131,8 @@ pub enum PublisherNote {
     Released(u64),
     /// Somebody was turned away, for this reason.
     Refused(String),
+    /// Somebody sends, or wants to send, what is not taken here: a codec's name.
+    Untaken(String),
 }
 
 /// One line to a client, without its end.

@@ -23,7 +23,7 @@ use super::netlink::Network;
 use super::note::Notes;
 use super::output::Output;
 use super::overload::Overload;
-use super::programme::Programme;
+use super::programme::{Programme, mean_behind};
 use super::report::Figures;
 use super::slate::Slates;
 use super::source::Source;
@@ -62,6 +62,9 @@ impl Actor {
         let mut sources: Vec<Source> = (venue.sources.iter())
             .map(|config| Source::new(config.clone(), &timebase, notes.clone()))
             .collect();
+        for source in &mut sources {
+            source.mean_behind = mean_behind(&venue.programme);
+        }
         let mut slates = Slates::new(&venue, notes.clone());
         let scene = scene(&venue, &cast, &show, &sources, &mut slates);
         let pictures = sources
@@ -115,6 +118,7 @@ impl Actor {
             srt,
             doors: registry,
             guests: HashMap::new(),
+            passing: Vec::new(),
             relay_problem: Some("starting".to_owned()),
             overload: Overload::new(choice.codec),
             choice,

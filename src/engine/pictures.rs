@@ -7,7 +7,7 @@ mod compare;
 mod rhythm;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -74,6 +74,7 @@ pub struct Pictures {
     /// Nanoseconds.
     delay: AtomicU64,
     pushed: AtomicU64,
+    followed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +133,20 @@ impl Pictures {
         self.pushed.load(Ordering::Relaxed)
     }
 
+    /// Whether the programme's ticks follow this source.
+    pub fn set_followed(&self, followed: bool) {
+        self.followed.store(followed, Ordering::Relaxed);
+    }
+
+    /// How long after they are due its pictures are shown, in nanoseconds, where the programme's
+    /// ticks follow them: others lie anywhere between two ticks.
+    pub fn behind(&self) -> Option<f64> {
+        if !self.followed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.rhythm().behind()
+    }
+
     /// How its pictures have met the ticks of late.
     pub fn rhythm(&self) -> Rhythm {
         self.state.lock().rhythm
@@ -160,6 +175,10 @@ impl Pictures {
             let due = |picture: &Picture| picture.captured + shift;
             // Skip what a later picture has overtaken.
             while state.queue.len() > 1 && due(&state.queue[1]) + pacing.tolerance <= tick {
+                let first = &state.queue[0];
+                if first.captured > newest && due(first) <= before + pacing.tolerance {
+                    state.rhythm.miss();
+                }
                 dropped.extend(state.pop_front());
             }
             if state

@@ -283,6 +283,13 @@ pub fn sound_lag(config: &ProgrammeConfig, delay: Duration) -> u64 {
     super::samples::index_at(behind.as_nanos() as u64)
 }
 
+/// How long after they are due pictures are shown on average, in nanoseconds, where ticks and pictures
+/// know nothing of each other: between one tolerance early and the rest of a step late.
+pub fn mean_behind(config: &ProgrammeConfig) -> i64 {
+    let pacing = pacing(config);
+    (pacing.step / 2) as i64 - pacing.tolerance as i64
+}
+
 fn pacing(config: &ProgrammeConfig) -> Pacing {
     Pacing {
         latency: config.latency.as_nanos() as u64,
@@ -423,9 +430,8 @@ impl SoundLoop {
             }
             self.mixer.mix(n * BLOCK as u64, &inputs, &mut block);
             self.send(&block, start, end - start);
-            let heard = inputs
-                .iter()
-                .filter(|input| input.heard && input.gain > 0.0);
+            // Also those that may be heard next.
+            let heard = inputs.iter().filter(|input| input.gain > 0.0);
             let spare = heard.filter_map(|input| input.samples.take_spare()).min();
             self.margin.note(spare, end - start);
             self.meters.measure(n * BLOCK as u64, &inputs, &block);

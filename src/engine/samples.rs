@@ -26,8 +26,8 @@ const CAPACITY: usize = 4 * RATE as usize;
 const FADE: usize = 240;
 /// How fast a shift is gone to; clocks drift beside it.
 const GLIDE: f64 = 0.7 * MOST;
-/// One further away than this, in seconds, takes a seam: people see 15 ms.
-const FAR: f64 = 0.006;
+/// One further away than this, in seconds, takes a seam: gliding would take most of a minute.
+const FAR: f64 = 0.025;
 /// What is softer is silence: 66 dB below full scale.
 const SILENCE: f32 = 5e-4;
 /// No sound is louder: 120 dB over full scale. What is, or is no number at all, is a decoder's fault.

@@ -131,6 +131,8 @@ pub struct Source {
     pub samples: Arc<Samples>,
     /// How long after they are due its pictures are shown, in nanoseconds, and since when that is so.
     behind: Option<(f64, Instant)>,
+    /// The same in the mean of sources that the programme's ticks do not follow.
+    pub mean_behind: i64,
     /// Its encoded side.
     pub inlet: Arc<Inlet>,
     timebase: Timebase,
@@ -174,6 +176,7 @@ impl Source {
             pictures: Arc::default(),
             samples: Arc::default(),
             behind: None,
+            mean_behind: 0,
             inlet: Inlet::new(timebase),
             timebase: timebase.clone(),
             notes,
@@ -469,7 +472,7 @@ impl Source {
             self.last_picture = Some(now);
         }
         // Sound is heard as long after its capture as pictures are seen.
-        if let Some(behind) = self.pictures.rhythm().behind() {
+        if let Some(behind) = self.pictures.behind() {
             let (before, since) = self.behind.unwrap_or((behind, now));
             if (behind - before).abs() > UNSTEADY {
                 self.behind = Some((behind, now));
@@ -479,6 +482,9 @@ impl Source {
                     self.samples.set_shift(behind as i64);
                 }
             }
+        } else {
+            self.behind = None;
+            self.samples.set_shift(self.mean_behind);
         }
         if !still
             && self

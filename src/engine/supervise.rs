@@ -163,6 +163,7 @@ impl Actor {
             self.judge_output(i, now);
         }
         self.look_after_slate(now);
+        self.look_after_visitors(now);
         if self.figures.is_due(now, FIGURES) {
             self.doors.evict_silent();
             let (sources, outputs) = (&self.sources, &self.outputs);

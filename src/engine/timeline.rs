@@ -26,6 +26,8 @@ const JUMP: i64 = 1_000_000_000;
 /// it knows. (It waits a little longer, by as much as pictures are shown after their time; decoding
 /// takes that.)
 const SOUND_SLACK: i64 = margin::MOST as i64;
+/// The same of a sender without pictures: its sound is what is waited for.
+const SOUND_ALONE: i64 = margin::LEAST as i64;
 /// Connections start with a burst of what is old already: for so long, whatever comes earlier
 /// than expected shows what is so.
 const BURST: u64 = BIN;
@@ -245,7 +247,7 @@ impl Timeline {
             Media::Video if self.bin.pictures.len() < PICTURES => self.bin.pictures.push(way),
             Media::Video => {}
             Media::Audio if !matters => {}
-            Media::Audio if way - SOUND_SLACK - self.current() > MAX_LAG => self.late = None,
+            Media::Audio if way - self.slack() - self.current() > MAX_LAG => self.late = None,
             Media::Audio => {
                 self.bin.sound = Some(self.bin.sound.map_or(way, |longest| longest.max(way)));
                 if age >= BURST {
@@ -270,19 +272,28 @@ impl Timeline {
 
     /// What the offset must be at least with pictures and sound that take this long.
     fn needed(&self, pictures: Option<i64>, sound: Option<i64>) -> Option<i64> {
-        let sound = sound.map(|way| way - SOUND_SLACK);
+        let sound = sound.map(|way| way - self.slack());
         pictures.max(sound)
+    }
+
+    /// How long after its place sound may come.
+    fn slack(&self) -> i64 {
+        match self.tracks[0].last {
+            Some(_) => SOUND_SLACK,
+            None => SOUND_ALONE,
+        }
     }
 
     /// Sound has arrived: is it late, and to be expected so?
     fn hear(&mut self, way: i64, now: u64, settling: bool) {
-        let late = way - SOUND_SLACK - self.current();
+        let slack = self.slack();
+        let late = way - slack - self.current();
         if late <= 0 {
             self.late = None;
             return;
         }
         if settling && self.bins.len() < OFTEN {
-            self.step(way - SOUND_SLACK);
+            self.step(way - slack);
             return;
         }
         let (since, least) = self.late.unwrap_or((now, late));
@@ -293,7 +304,7 @@ impl Timeline {
             self.step(self.current() + least);
             return;
         }
-        let often = self.long_ways(now).map(|(often, _)| often - SOUND_SLACK);
+        let often = self.long_ways(now).map(|(often, _)| often - slack);
         if let Some(often) = often.filter(|often| *often > self.current() + WORTH / 3) {
             self.step(often);
         }
@@ -339,10 +350,13 @@ impl Timeline {
             return;
         };
         let offset = self.current();
+        // Pictures that have stopped may go on where they were.
+        let stopped = typical.is_none() && self.tracks[0].last.is_some();
+        let needed = if stopped { needed.max(offset) } else { needed };
         tracing::trace!(
             "pictures need {:?} us, sound {:?} us more than the offset; drift {:.0} ppm",
             typical.map(|way| (way - offset) / 1000),
-            sound.map(|way| (way - SOUND_SLACK - offset) / 1000),
+            sound.map(|way| (way - self.slack() - offset) / 1000),
             self.drift() * 1e6,
         );
         self.target = needed as f64;

@@ -414,6 +414,11 @@ impl Registry {
         }
     }
 
+    /// A publisher of this place sends, or wants to send, something that is not taken: a codec's name.
+    pub fn note_untaken(&self, id: &SourceId, codec: &str) {
+        self.note(id, PublisherNote::Untaken(codec.to_owned()));
+    }
+
     fn note(&self, id: &SourceId, note: PublisherNote) {
         self.notes.send(Note::Publisher(id.clone(), note));
     }

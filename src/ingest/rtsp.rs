@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::engine::feed::Media;
 use crate::engine::inlet::Inlet;
 use crate::engine::note::Protocol;
+use crate::model::SourceId;
 use crate::relay::path_of;
 
 use super::{Caller, Claim, RefusePublisher, Registry};
@@ -70,6 +71,7 @@ struct Client {
 struct Current {
     client: usize,
     session: u64,
+    id: SourceId,
     inlet: Arc<Inlet>,
 }
 
@@ -193,6 +195,7 @@ impl Doors {
             client,
             session,
             inlet: self.registry.inlet(&id)?,
+            id,
         })
     }
 
@@ -314,6 +317,9 @@ mod media {
             let Some((doors, held)) = held else {
                 return Err(refuse("its place is not its own any more".to_owned()));
             };
+            for codec in sdp.medias().filter_map(super::untaken) {
+                doors.registry.note_untaken(&held.id, &codec);
+            }
             let own = doors.clone();
             let free = move || own.release(held.client, held.session);
             let unprepared = free.clone();
@@ -368,6 +374,15 @@ static LOG: std::sync::LazyLock<gst::DebugCategory> = std::sync::LazyLock::new(|
         Some("regie's RTSP ingest"),
     )
 });
+
+/// The codec of a stream that nothing here can unpack.
+fn untaken(stream: &gst_sdp::SDPMediaRef) -> Option<String> {
+    check_stream(stream).err()?;
+    let number = stream.format(0)?.parse().ok()?;
+    let caps = stream.caps_from_media(number)?;
+    let name = caps.structure(0)?.get::<&str>("encoding-name").ok()?;
+    Some(name.chars().take(40).collect())
+}
 
 /// What the stream is, the rate of its RTP clock, and its caps, where something here can unpack it.
 fn check_stream(stream: &gst_sdp::SDPMediaRef) -> Result<(Option<Media>, u32, gst::Caps), String> {

@@ -296,7 +296,13 @@ fn timestamps_that_jump_wrap_or_begin_at_hours_and_enhanced_rtmp() {
         let flaw = flaw(&seen, field(n), (16.0, 9.0), 0);
         assert_eq!(flaw, None, "{name}: see {}", seen.keep());
     }
-    assert!(engine.log().contains("it sends Speex, which is not taken"));
+    let faults = status["faults"].as_array().unwrap();
+    let untaken = faults.iter().find(|fault| fault["code"] == "codec");
+    let happened = untaken.map(|fault| fault["happened"].as_str().unwrap_or_default());
+    assert!(
+        happened.is_some_and(|text| text.contains("Speex, which is not taken")),
+        "{faults:?}"
+    );
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct Rhythm {
     off: f64,
     uneven: f64,
     last: Meeting,
+    /// The last tick that showed a new one.
+    tick: u64,
     missed: u32,
 }
 
@@ -50,6 +52,7 @@ impl Rhythm {
         step: u64,
     ) {
         let step = step.max(1) as f64;
+        self.tick = tick;
         let behind = tick as f64 - (captured + shift) as f64;
         let apart = self.captured.replace(captured);
         // One that comes after a pause, or from another clock, tells nothing of the rhythm.
@@ -58,6 +61,7 @@ impl Rhythm {
             *self = Self {
                 captured: self.captured,
                 missed: self.missed,
+                tick,
                 ..Self::default()
             };
             return;
@@ -81,6 +85,11 @@ impl Rhythm {
         self.on_time += (own - self.on_time) * share;
     }
 
+    /// A picture that was late has been overtaken by the next one.
+    pub(super) fn miss(&mut self) {
+        self.missed = self.missed.wrapping_add(1);
+    }
+
     /// How long after they are due pictures are shown, in nanoseconds, on average; negative where
     /// that is before. `None`: not known.
     pub fn behind(&self) -> Option<f64> {
@@ -88,9 +97,10 @@ impl Rhythm {
     }
 
     /// How long after they are due the ticks lie that should show them, where the source keeps the
-    /// programme's step.
-    pub fn beat(&self) -> Option<f64> {
-        let even = self.seen >= ENOUGH && self.off.abs() < SAME && self.uneven < EVEN;
+    /// programme's step, and gives pictures: by that `tick` the last one is no older than a second.
+    pub fn beat(&self, tick: u64) -> Option<f64> {
+        let flows = tick.saturating_sub(self.tick) < 1_000_000_000;
+        let even = flows && self.seen >= ENOUGH && self.off.abs() < SAME && self.uneven < EVEN;
         even.then_some(self.on_time)
     }
 
@@ -126,12 +136,12 @@ mod tests {
     #[test]
     fn only_a_source_of_the_programmes_own_step_has_a_beat() {
         for rate in [25, 5] {
-            let beat = of_rate(rate).beat().expect("it is even");
+            let beat = of_rate(rate).beat(0).expect("it is even");
             // Due at 18 ms past a tick: 22 ms before the next.
             assert!((beat - 22e6).abs() < 1e5, "{rate}: {beat}");
         }
         for rate in [24, 30, 20] {
-            assert_eq!(of_rate(rate).beat(), None, "{rate}");
+            assert_eq!(of_rate(rate).beat(0), None, "{rate}");
         }
         let mean = of_rate(24).behind().expect("known all the same");
         assert!((10e6..30e6).contains(&mean), "{mean}");
@@ -147,17 +157,17 @@ mod tests {
             Meeting::InTime,
             STEP,
         );
-        assert!(rhythm.beat().is_none() && rhythm.behind().is_none());
+        assert!(rhythm.beat(0).is_none() && rhythm.behind().is_none());
     }
 
     #[test]
     fn what_comes_late_belongs_to_the_tick_before() {
         let mut rhythm = of_rate(25);
-        let before = rhythm.beat().expect("it is even");
+        let before = rhythm.beat(0).expect("it is even");
         let captured = 1_003_000_000 + 200 * STEP;
         let tick = (captured + LATENCY).div_ceil(STEP) * STEP + STEP;
         rhythm.note(captured, LATENCY, tick, Meeting::Late, STEP);
-        assert!((rhythm.beat().expect("still even") - before).abs() < 1.0);
+        assert!((rhythm.beat(0).expect("still even") - before).abs() < 1.0);
         assert!(rhythm.last() == Meeting::Late && rhythm.missed() == 1);
     }
 }

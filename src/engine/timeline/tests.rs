@@ -250,6 +250,31 @@ fn sound_that_is_sent_late_holds_the_picture_back_only_where_the_mixer_does_not_
 }
 
 #[test]
+fn sound_alone_is_waited_for_no_longer_than_the_mixer_does_in_any_case() {
+    let mut line = Timeline::default();
+    let frame = 1024_000_000_000u64 / 48_000_000 * 1000;
+    let mut ahead = 0;
+    for n in 1..2000u64 {
+        let now = 1_000_000_000 + n * frame;
+        let offset = line.place(Media::Audio, n * frame, n * frame, now);
+        ahead = now as i64 - (n * frame) as i64 - offset;
+    }
+    assert!((0..=SOUND_ALONE).contains(&ahead), "{ahead} ns");
+    // Pictures that stop leave the sound where it was.
+    let mut line = Timeline::default();
+    let mut offsets = Vec::new();
+    for n in 1..4000u64 {
+        let now = 1_000_000_000 + n * frame;
+        if n < 500 {
+            line.place(Media::Video, n * frame, n * frame, now);
+        }
+        offsets.push(line.place(Media::Audio, n * frame, n * frame, now));
+    }
+    let (before, after) = (offsets[400], offsets[3900]);
+    assert!((before - after).abs() < 5_000_000, "{before} {after}");
+}
+
+#[test]
 fn pictures_alone_are_on_time_soon() {
     let sender = Sender {
         sounds: false,

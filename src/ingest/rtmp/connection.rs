@@ -76,7 +76,7 @@ enum Phase {
     Publishing {
         streams: Streams,
         /// The hold on its place.
-        _claim: Claim,
+        claim: Claim,
     },
     /// It is to read our last word, and to go.
     Leaving {
@@ -282,16 +282,14 @@ impl Connection {
                     (timestamp, message, tag)
                 }
             };
-            let Phase::Publishing { streams, .. } = &mut self.phase else {
+            let Phase::Publishing { streams, claim } = &mut self.phase else {
                 continue;
             };
             let unknown = streams
                 .put(timestamp, message, tag)
                 .map_err(Trouble::Stream)?;
             if let Some(name) = unknown {
-                let taken = "H.264 or H.265 and AAC are taken";
-                self.remarks
-                    .push(format!("it sends {name}, which is not taken: {taken}"));
+                hall.registry.note_untaken(claim.id(), &name);
             }
         }
         Ok(())
@@ -342,7 +340,7 @@ impl Connection {
             self.session.accept();
             self.phase = Phase::Publishing {
                 streams: Streams::new(inlet),
-                _claim: claim,
+                claim,
             };
         }
     }

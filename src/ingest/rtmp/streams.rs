@@ -17,8 +17,9 @@ use super::protocol::tag::{Codec, Tag, aac_format};
 /// So much may wait between us and the inlet, in bytes: more than the largest picture. A publisher
 /// that sends faster than that can be taken waits.
 const QUEUE: u64 = 12 << 20;
-/// Added to all timestamps, so that a picture that is shown before it is decoded has one.
-const START: i64 = 10_000;
+/// Added to all timestamps, so that one that runs back as far as it can, or a picture that is shown
+/// before it is decoded, has one.
+const START: i64 = 1 << 32;
 /// What regie does not take is named so often for one publisher.
 const NAMES: usize = 4;
 
@@ -42,18 +43,19 @@ struct Track {
     broken: Arc<Mutex<Option<String>>>,
 }
 
-/// Timestamps of 32 bits made a line that does not wrap, in milliseconds.
+/// Timestamps of 32 bits made a line that does not wrap, in milliseconds. It begins where they do.
 #[derive(Debug, Default)]
 struct Time {
-    last: u32,
+    last: Option<u32>,
     line: i64,
 }
 
 impl Time {
     fn unwrap(&mut self, timestamp: u32) -> i64 {
-        let step = timestamp.wrapping_sub(self.last) as i32;
-        self.last = timestamp;
-        self.line += i64::from(step);
+        self.line += match self.last.replace(timestamp) {
+            Some(last) => i64::from(timestamp.wrapping_sub(last) as i32),
+            None => i64::from(timestamp),
+        };
         self.line
     }
 }
@@ -261,11 +263,15 @@ mod tests {
     #[test]
     fn timestamps_go_on_when_their_bits_run_out() {
         let mut time = Time::default();
-        let line: Vec<i64> = [u32::MAX - 19, 20, 60, 40, 3_600_000]
-            .map(|timestamp| time.unwrap(timestamp))
-            .into();
-        assert_eq!(line, [-20, 20, 60, 40, 3_600_000]);
-        assert_eq!(stamp(-20).mseconds(), 9980);
-        assert_eq!(stamp(-20_000).mseconds(), 0);
+        let line = [u32::MAX - 19, 20, 60, 40, 3_600_000].map(|timestamp| time.unwrap(timestamp));
+        let begun = i64::from(u32::MAX - 19);
+        assert_eq!(line.map(|time| time - begun), [0, 40, 80, 60, 3_600_020]);
+        // An encoder that has run for a month; one that then jumps back to nothing.
+        let mut time = Time::default();
+        assert_eq!(time.unwrap(3_000_000_000), 3_000_000_000);
+        assert_eq!(time.unwrap(3_000_000_040), 3_000_000_040);
+        assert!(stamp(time.unwrap(0)).mseconds() > 0);
+        assert_eq!(stamp(-20).mseconds() as i64, START - 20);
+        assert_eq!(stamp(-2 * START).mseconds(), 0);
     }
 }

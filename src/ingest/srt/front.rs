@@ -273,31 +273,34 @@ impl Front {
         };
         let places = self.registry.places();
         let place = places.into_iter().find(|(id, _)| id.as_str() == name);
+        let is_known = place.is_some();
         let key = place.and_then(|(_, key)| key);
         let shown = match (&key, handshake.key_material()) {
             (None, None) => None,
             // The one wants what the other does not have.
             (Some(_), None) => return Verdict::Refuse(Refusal::KeyMissing),
-            (None, Some(_)) => Some(""),
+            // Its stream is encrypted, and nobody here can read it.
+            (None, Some(_)) if is_known => return Verdict::Refuse(Refusal::KeyMissing),
+            (None, Some(_)) => None,
             (Some(key), Some(material)) => match Sealed::read(material) {
                 None => return Verdict::Refuse(Refusal::Rogue),
                 Some(sealed) if sealed.opens_with(key.reveal()) => Some(key.reveal()),
                 Some(_) => Some(""),
             },
         };
-        if self.is_in_doubt(&name, now) {
-            return Verdict::Wait;
-        }
         let caller = Caller {
             protocol: Protocol::Srt,
             from: peer.ip().to_canonical(),
             name: &name,
             key: shown,
         };
+        // A stranger has nobody's silence cut short.
+        let knows = key.is_none() || shown.is_some_and(|shown| !shown.is_empty());
+        if knows && self.registry.patience(&caller).is_ok() && self.is_in_doubt(&name, now) {
+            return Verdict::Wait;
+        }
         let (mailbox, number) = (self.mailbox.clone(), self.number);
         match (self.registry).admit(caller, move || mailbox.send(Letter::Evict(number))) {
-            // Its stream is encrypted, and nobody here can read it.
-            Ok(_) if key.is_none() && shown.is_some() => Verdict::Refuse(Refusal::KeyMissing),
             Ok(claim) => Verdict::In(claim, key),
             Err(RefusePublisher::Unknown) => Verdict::Refuse(Refusal::NotFound),
             Err(RefusePublisher::Key) => Verdict::Refuse(Refusal::WrongKey),

@@ -9,10 +9,10 @@ use super::handshake::Refusal;
 
 /// Second handshakes of one address: at once, and per second in the long run. A caller repeats its
 /// own four times a second.
-const AT_ONCE: f64 = 40.0;
+const AT_ONCE: f64 = 16.0;
 const PER_SECOND: f64 = 8.0;
 /// The same of all together: opening a key takes a millisecond, so that this is a tenth of a core.
-const ALL_AT_ONCE: f64 = 200.0;
+const ALL_AT_ONCE: f64 = 64.0;
 const ALL_PER_SECOND: f64 = 100.0;
 /// Addresses that are remembered.
 const MOST: usize = 1024;
