@@ -247,12 +247,10 @@ impl Actor {
             }
             PublisherNote::Refused(reason) => {
                 let label = source.config.label.clone();
-                tracing::warn!("{label}: a publisher was turned away: {reason}");
                 self.tell_of_visitor(id, Visitor::TurnedAway, &label, &reason, now);
             }
             PublisherNote::Untaken(codec) => {
                 let label = source.config.label.clone();
-                tracing::warn!("{label}: a publisher sends {codec}, which is not taken");
                 self.tell_of_visitor(id, Visitor::Untaken, &label, &codec, now);
             }
         }

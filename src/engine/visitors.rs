@@ -89,7 +89,7 @@ impl Actor {
             visitor.code(),
             severity,
             visitor.said(label, what),
-            what,
+            "",
         );
     }
 

@@ -62,12 +62,12 @@ fn field(n: usize) -> Area {
 }
 
 /// An engine with so many places, `s0`…, each in a field of its own.
-fn engine_with(count: usize) -> (Engine, u16, u16) {
-    let (relay, rtmp) = (free_port(), free_port());
+fn engine_with(count: usize) -> (Engine, u16, u16, u16) {
+    let (relay, rtmp, srt) = (free_port(), free_port(), free_port());
     let mut venue = format!(
         "[programme]\nsize = \"768x432\"\nvideo_bitrate = \"3000k\"\n\
          [relay]\nlisten = \"127.0.0.1:{relay}\"\n\
-         [ingest]\nrtmp = \"127.0.0.1:{rtmp}\"\nsrt = \"off\"\n"
+         [ingest]\nrtmp = \"127.0.0.1:{rtmp}\"\nsrt = \"127.0.0.1:{srt}\"\n"
     );
     let mut slots = String::new();
     for n in 0..count {
@@ -83,7 +83,7 @@ fn engine_with(count: usize) -> (Engine, u16, u16) {
         );
     }
     venue += &format!("[[layout]]\nid = \"all\"\nbackground = \"#101828\"\nslots = [ {slots} ]\n");
-    (Engine::start(&venue), relay, rtmp)
+    (Engine::start(&venue), relay, rtmp, srt)
 }
 
 #[track_caller]
@@ -96,6 +96,15 @@ fn look(relay: u16) -> super::common::Picture {
 
 #[test]
 fn every_shape_and_rate() {
+    shapes_and_rates(false);
+}
+
+#[test]
+fn every_shape_and_rate_by_srt() {
+    shapes_and_rates(true);
+}
+
+fn shapes_and_rates(by_srt: bool) {
     let rows = [
         Row {
             name: "10 frames a second",
@@ -154,11 +163,17 @@ fn every_shape_and_rate() {
             ..PLAIN
         },
     ];
-    let (engine, relay, rtmp) = engine_with(rows.len());
+    let (engine, relay, rtmp, srt) = engine_with(rows.len());
     let mut laptops = Vec::new();
     for (n, row) in rows.iter().enumerate() {
-        let url = format!("rtmp://127.0.0.1:{rtmp}/ingest/s{n}");
-        laptops.push(Laptop::push(&row.clip("flv"), &url).rtmp());
+        let clip = row.clip("flv");
+        laptops.push(if by_srt {
+            let url = format!("srt://127.0.0.1:{srt}?streamid=ingest/s{n}");
+            Laptop::push(&clip, &url).srt()
+        } else {
+            let url = format!("rtmp://127.0.0.1:{rtmp}/ingest/s{n}");
+            Laptop::push(&clip, &url).rtmp()
+        });
         engine.wait_status(seconds(10), row.name, |status| {
             let own = source(status, &format!("s{n}"));
             let has_picture = own["has_picture"] == !row.video.is_empty();
@@ -233,7 +248,7 @@ fn timestamps_that_jump_wrap_or_begin_at_hours_and_enhanced_rtmp() {
             _ => time,
         }),
     ];
-    let (engine, relay, rtmp) = engine_with(rows.len() + 2);
+    let (engine, relay, rtmp, _) = engine_with(rows.len() + 2);
     let film = Row {
         audio: "-c:a aac -ar 48000 -ac 2",
         ..PLAIN
@@ -307,7 +322,7 @@ fn timestamps_that_jump_wrap_or_begin_at_hours_and_enhanced_rtmp() {
 
 #[test]
 fn a_laptop_comes_and_goes_as_often_as_it_likes_and_leaves_nothing_behind() {
-    let (engine, _relay, rtmp) = engine_with(1);
+    let (engine, _relay, rtmp, _) = engine_with(1);
     let film = Row {
         audio: "-c:a aac -ar 48000 -ac 2",
         ..PLAIN

@@ -252,7 +252,7 @@ fn sound_that_is_sent_late_holds_the_picture_back_only_where_the_mixer_does_not_
 #[test]
 fn sound_alone_is_waited_for_no_longer_than_the_mixer_does_in_any_case() {
     let mut line = Timeline::default();
-    let frame = 1024_000_000_000u64 / 48_000_000 * 1000;
+    let frame = 1024 * 1_000_000_000 / 48_000u64;
     let mut ahead = 0;
     for n in 1..2000u64 {
         let now = 1_000_000_000 + n * frame;
