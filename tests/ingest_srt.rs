@@ -14,8 +14,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Colour, Engine, Laptop, Obs, Picture, Process, Room, Said, Viewer, camera, free_port, seconds,
-    slides, talk, wait_until,
+    Announcer, Colour, Engine, Laptop, Obs, Picture, Process, Room, Said, Viewer, camera,
+    free_port, seconds, slides, talk, wait_until,
 };
 use knock::{Answer, Knock, nonsense_key};
 use road::Road;
@@ -261,6 +261,38 @@ fn who_is_turned_away_is_told_why_in_the_protocols_words() {
     for id in ["open", "locked"] {
         assert_eq!(source(&status, id)["connects"], 0);
     }
+}
+
+#[test]
+fn a_place_is_held_and_given_back_whatever_the_latency() {
+    let venue = Venue::new();
+    let engine = venue.room().start();
+    let slow = format!("{}&latency=2000000", venue.door("open"));
+    let mut first = Laptop::push(&slides(), &slow).srt();
+    engine.wait_status(LIVE, "the laptop let in", |status| {
+        !source(status, "open")["publisher"].is_null()
+    });
+    // Nothing of its stream is there for two seconds.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(3000) {
+        let again = Knock::ask(venue.srt, "ingest/open", None);
+        assert_eq!(again, Answer::No(1409), "after {:?}", begun.elapsed());
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    wait_live(&engine, "open");
+    assert_eq!(source(&engine.status(), "open")["connects"], 1);
+    // What is still on its way when it vanishes holds no place.
+    first.kill();
+    let begun = Instant::now();
+    wait_until(seconds(6), "room", || {
+        let mut next = Announcer::connect("127.0.0.2", venue.relay, "open");
+        next.announce("").0.contains("200")
+    });
+    assert!(
+        begun.elapsed() < Duration::from_millis(2500),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

@@ -79,6 +79,8 @@ struct Place {
 struct Publisher {
     session: u64,
     since: Instant,
+    /// When something of its stream last came, where its door says so.
+    heard: Option<Instant>,
     facts: PublisherFacts,
     evict: Box<dyn Fn() + Send + Sync>,
 }
@@ -101,11 +103,15 @@ impl fmt::Debug for Publisher {
 }
 
 impl Place {
-    /// Whether somebody has it and is at work. The inlet knows when something last came; a session
-    /// that has only begun is judged by its age.
+    /// Whether somebody has it and is at work. The inlet knows when something last came, or the door
+    /// that holds back what comes; a session that has only begun is judged by its age.
     fn is_taken(&self, now: Instant) -> bool {
         let at_work = |publisher: &Publisher| {
-            !self.inlet.is_silent(SILENCE) || now.duration_since(publisher.since) < SILENCE
+            let silent = match publisher.heard {
+                Some(heard) => now.duration_since(heard) >= SILENCE,
+                None => self.inlet.is_silent(SILENCE),
+            };
+            !silent || now.duration_since(publisher.since) < SILENCE
         };
         self.publisher.as_ref().is_some_and(at_work)
     }
@@ -309,6 +315,7 @@ impl Registry {
             let next = Publisher {
                 session,
                 since: now,
+                heard: None,
                 facts: PublisherFacts {
                     protocol: caller.protocol,
                     from: caller.from,
@@ -444,6 +451,15 @@ impl Claim {
     /// Where its streams go.
     pub fn inlet(&self) -> Option<Arc<Inlet>> {
         self.registry.inlet(&self.id)
+    }
+
+    /// Something of the stream has come, of a door that hands it on later.
+    pub fn hear(&self, now: Instant) {
+        let mut places = self.registry.places.lock();
+        let publisher = (places.get_mut(&self.id)).and_then(|place| place.publisher.as_mut());
+        if let Some(own) = publisher.filter(|publisher| publisher.session == self.session) {
+            own.heard = Some(now);
+        }
     }
 
     /// Its number.

@@ -12,6 +12,8 @@ use crate::model::SourceId;
 use super::front::{BATCH, LARGEST};
 use super::handshake::{self, Handshake, Kind};
 
+/// How often the registry is told that a stream flows.
+const TELL: Duration = Duration::from_millis(100);
 /// How often the inner listener is asked for its cookie.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// Callers give up after three seconds; a call that does not come about is forgotten a little later.
@@ -49,6 +51,8 @@ pub struct Call {
     begun: Instant,
     /// When something last came from it.
     heard: Instant,
+    /// When the registry was last told so.
+    told: Instant,
 }
 
 /// What became of a look at the inner socket.
@@ -85,6 +89,7 @@ impl Call {
             pipe: None,
             begun: now,
             heard: now,
+            told: now,
         })
     }
 
@@ -138,6 +143,14 @@ impl Call {
 
     /// The caller has sent a packet of its stream.
     pub fn on_packet(&mut self, packet: &[u8], now: Instant) {
+        // A packet of data, not of libsrt's own talk: its first bit tells. What it holds comes to the
+        // inlet a latency later.
+        if packet.first().is_some_and(|first| first & 0x80 == 0)
+            && now.saturating_duration_since(self.told) >= TELL
+        {
+            self.told = now;
+            self.claim.hear(now);
+        }
         self.heard = now;
         self.pass_in(packet);
     }
