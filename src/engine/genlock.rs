@@ -1,4 +1,5 @@
-//! The programme's ticks follow a source on air, as a studio's pictures follow one reference: shifted
+//! The programme's ticks follow a source that is alone on air, as a studio's pictures follow one
+//! reference: shifted
 //! until its pictures are there just in time, they wait for no tick, and where the source keeps the
 //! programme's rate, its clock no longer slides past ours: nothing is repeated or left out.
 //!
@@ -84,8 +85,9 @@ impl Genlock {
         self.n = first(now, |n| tick_time(n, self.rate)) + 1;
     }
 
-    /// Moves the next tick towards the pictures of what is on air: the first of `on_air` that
-    /// keeps the programme's step, or the one that has been followed, as long as it does.
+    /// Moves the next tick towards the pictures of what is on air, where that is one source that keeps
+    /// the programme's step. Beside others ticks stay where they are: what fits one would have another
+    /// one's picture left out or repeated on the way.
     pub fn follow(&mut self, on_air: &[Arc<Pictures>]) {
         let tick = self.tick();
         let beat = |source: &Arc<Pictures>| {
@@ -95,13 +97,16 @@ impl Genlock {
         let still = (self.reference.as_mut())
             .filter(|held| on_air.iter().any(|shown| Arc::ptr_eq(shown, &held.source)))
             .and_then(|held| Some((beat(&held.source)?, held)));
+        let alone = match on_air {
+            [first, rest @ ..] => rest.iter().all(|other| Arc::ptr_eq(first, other)),
+            [] => false,
+        };
         let step = tick_time(1, self.rate) as f64;
         let error = match still {
             Some(((beat, rhythm), held)) => held.error(beat, &rhythm, step),
             None => {
-                let next = on_air
-                    .iter()
-                    .find_map(|source| Some((beat(source)?, source)));
+                let next = on_air.first().filter(|_| alone);
+                let next = next.and_then(|source| Some((beat(source)?, source)));
                 let missed = next.map_or(0, |((_, rhythm), _)| rhythm.missed());
                 if let Some(old) = self.reference.take() {
                     old.source.set_followed(false);
@@ -119,6 +124,9 @@ impl Genlock {
                 beat
             }
         };
+        if !alone {
+            return;
+        }
         let wanted = error * step / (PATIENCE * 1e9);
         self.phase -= wanted.clamp(-MOST * step, MOST * step);
         if self.phase > step {

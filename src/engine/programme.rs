@@ -55,14 +55,10 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Who fills its slots, the largest first.
+    /// Who fills its slots.
     fn on_air(&self) -> Vec<Arc<Pictures>> {
-        let mut largest: Vec<_> = (self.slots.iter())
-            .filter_map(|slot| Some((slot.rect, slot.pictures.as_ref()?)))
-            .collect();
-        largest.sort_by_key(|(rect, _)| std::cmp::Reverse(rect.width * rect.height));
-        let all = largest.into_iter();
-        all.map(|(_, pictures)| pictures.clone()).collect()
+        let all = self.slots.iter();
+        all.filter_map(|slot| slot.pictures.clone()).collect()
     }
 }
 
@@ -313,7 +309,7 @@ struct PictureLoop {
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
     rate: Rate,
-    /// What fills the slots, the largest first: the ticks follow one of them.
+    /// What fills the slots: the ticks follow one that is alone.
     on_air: Vec<Arc<Pictures>>,
     /// Of this scene.
     scene: Arc<Scene>,
