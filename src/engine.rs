@@ -50,6 +50,7 @@ mod transition;
 mod visitors;
 mod window;
 mod wording;
+mod worst;
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;

@@ -45,10 +45,10 @@ impl Decoder {
             fragment
         };
         let (pictures, damage, known) = (pictures.clone(), damage.clone(), feed.clone());
-        on_picture(&fragment.element("out")?, move |picture| {
+        on_picture(&fragment.element("out")?, move |picture, now| {
             // A decoder that turns as it should is on its way.
             if !damage.hides(picture.captured) && known.turn() == turn {
-                pictures.push(picture);
+                pictures.push(picture, now);
             }
         });
         Self::start(fragment, feed, turn, timebase, reporter)
@@ -99,15 +99,16 @@ impl Decoder {
 
 /// Raw pictures that arrive at the sink, stamped in running time, are the source's.
 pub fn show(sink: &gst_app::AppSink, pictures: Arc<Pictures>) {
-    on_picture(sink, move |picture| pictures.push(picture));
+    on_picture(sink, move |picture, now| pictures.push(picture, now));
 }
 
 /// The one raw picture that arrives at the sink is the source's for ever.
 pub fn show_still(sink: &gst_app::AppSink, pictures: Arc<Pictures>) {
-    on_picture(sink, move |picture| pictures.set_still(picture));
+    on_picture(sink, move |picture, _| pictures.set_still(picture));
 }
 
-fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture) + Send + 'static) {
+/// Hands on each picture, and the running time at which it is there, in nanoseconds.
+fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture, u64) + Send + 'static) {
     let mut known: Option<(gst::Caps, gst_video::VideoInfo)> = None;
     let mut last: Option<Picture> = None;
     take_any_stride(sink);
@@ -134,7 +135,10 @@ fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture) + Send + 'static) 
                         picture.serial = last.serial;
                     }
                     last = Some(picture.clone());
-                    take(picture);
+                    let now = sink
+                        .current_running_time()
+                        .map_or(captured, |now| now.nseconds());
+                    take(picture, now);
                 }
                 Ok(gst::FlowSuccess::Ok)
             })

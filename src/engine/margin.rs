@@ -8,6 +8,8 @@
 //! nobody has needed that for a while, it mixes a little faster until it has caught up. A single
 //! hold-up is no reason: what it made late is lost. Sound that is late without exception is.
 
+use super::worst::Worst;
+
 /// No less is waited for, in nanoseconds: jitter that nobody hears.
 pub const LEAST: u64 = 80_000_000;
 /// Nor more: players wait so long for sound that belongs to a picture. What comes later has its
@@ -15,9 +17,6 @@ pub const LEAST: u64 = 80_000_000;
 pub const MOST: u64 = 250_000_000;
 /// Sound is to be there by so much before it is needed.
 const SPARE: i64 = 10_000_000;
-/// What was needed is remembered for so many seconds, to twice as many.
-const MEMORY: u64 = 30;
-const SECOND: u64 = 1_000_000_000;
 /// Sound that is late for so long, and never on time, is waited for at once.
 const NEVER: u64 = 200_000_000;
 /// How fast the mixer catches up: a hundredth of time.
@@ -27,13 +26,7 @@ const CATCH_UP: u64 = 100;
 #[derive(Debug)]
 pub struct Margin {
     now: u64,
-    /// What was needed in the second under way, and how much of that has passed.
-    needed: u64,
-    passed: u64,
-    /// Seconds of the span under way.
-    seconds: u64,
-    /// The two seconds that needed most of the span under way, and of the one before.
-    worst: [[u64; 2]; 2],
+    needed: Worst,
     /// For how long all sound has been late, and by how much at least.
     late: (u64, u64),
 }
@@ -42,10 +35,7 @@ impl Default for Margin {
     fn default() -> Self {
         Self {
             now: LEAST,
-            needed: LEAST,
-            passed: 0,
-            seconds: 0,
-            worst: [[LEAST; 2]; 2],
+            needed: Worst::new(LEAST as i64),
             late: (0, MOST),
         }
     }
@@ -65,42 +55,23 @@ impl Margin {
                 .saturating_sub(spare)
                 .saturating_add(SPARE);
             let needed = u64::try_from(needed).unwrap_or(0).clamp(LEAST, MOST);
-            self.needed = self.needed.max(needed);
+            self.needed.note(needed as i64);
             self.late = match spare {
                 ..0 => (self.late.0 + block, self.late.1.min(needed)),
                 _ => (0, MOST),
             };
         }
-        let mut wanted = self.often();
+        let mut wanted = self.needed.often().unsigned_abs();
         if self.late.0 >= NEVER {
             wanted = wanted.max(self.late.1);
             self.late = (0, MOST);
         }
-        self.passed += block;
-        if self.passed > SECOND {
-            self.passed -= SECOND;
-            let [most, second] = self.worst[0];
-            let needed = std::mem::replace(&mut self.needed, LEAST);
-            self.worst[0] = [most.max(needed), second.max(needed.min(most))];
-            self.seconds += 1;
-        }
-        if self.seconds > MEMORY {
-            self.seconds = 0;
-            self.worst = [[LEAST; 2], self.worst[0]];
-        }
+        self.needed.pass(block);
         self.now = if wanted > self.now {
             wanted
         } else {
             wanted.max(self.now - block / CATCH_UP)
         };
-    }
-
-    /// What was needed in more than one second.
-    fn often(&self) -> u64 {
-        let [[a, b], [c, d]] = self.worst;
-        let mut all = [a, b, c, d, self.needed];
-        all.sort_unstable();
-        all[all.len() - 2]
     }
 }
 

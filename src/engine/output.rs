@@ -29,6 +29,8 @@ use session::Session;
 const CONNECT: Duration = Duration::from_millis(4500);
 /// A peer that takes nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(3);
+/// A peer that has taken pictures for so long is reached: some take two of them before they refuse.
+const REACHED: Duration = Duration::from_millis(1500);
 /// A session that lasted so long was a good one: the next failure starts with a quick retry.
 const GOOD: Duration = Duration::from_secs(10);
 /// A peer that has what it has so much later than usual is cut: its viewers are better served by a
@@ -178,9 +180,18 @@ impl Output {
         Some((cause, cause.said(&self.config.label, &self.last_reason)))
     }
 
+    /// Whether it publishes, and its peer does not refuse that any more.
+    pub fn is_reached(&self, now: Instant) -> bool {
+        self.has_published(REACHED, now)
+    }
+
     /// Whether it publishes, and has for so long that what was wrong before is over.
     pub fn is_steady(&self, now: Instant) -> bool {
-        matches!(self.state, OutputState::Publishing { since } if now.duration_since(since) > GOOD)
+        self.has_published(GOOD, now)
+    }
+
+    fn has_published(&self, length: Duration, now: Instant) -> bool {
+        matches!(self.state, OutputState::Publishing { since } if now.duration_since(since) > length)
     }
 
     /// How much later than usual the peer has what it has; nothing while it does not publish.

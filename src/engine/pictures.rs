@@ -8,11 +8,12 @@ mod rhythm;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 pub use compare::same_pixels;
-pub use rhythm::{Meeting, Rhythm};
+pub use rhythm::{Rhythm, WAIT};
 
 /// More decoded pictures than this are never held: 2 s at 60 a second.
 const MAX_PICTURES: usize = 130;
@@ -75,6 +76,8 @@ pub struct Pictures {
     delay: AtomicU64,
     pushed: AtomicU64,
     followed: AtomicBool,
+    /// One has been pushed.
+    came: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -85,8 +88,8 @@ struct State {
     /// The current picture stays for ever.
     still: bool,
     last_tick: u64,
-    /// The newest of the pictures that were there at the last tick.
-    newest: u64,
+    /// How long after its capture a picture is due, as of the last tick.
+    shift: Option<u64>,
     /// Something has been pushed since the last tick, and the last tick before which that was so.
     pushed: bool,
     pushed_tick: u64,
@@ -94,11 +97,15 @@ struct State {
 }
 
 impl Pictures {
-    /// Adds a picture; those that nobody will see any more are dropped.
-    pub fn push(&self, picture: Picture) {
+    /// Adds a picture that is there since `now`, in nanoseconds of running time; those that nobody will
+    /// see any more are dropped.
+    pub fn push(&self, picture: Picture, now: u64) {
         let mut dropped = Vec::new();
         {
             let mut state = self.state.lock();
+            if let Some(shift) = state.shift {
+                state.rhythm.arrive(picture.captured + shift, now);
+            }
             // A sender that starts anew leaves pictures that would come after the new ones.
             while state
                 .queue
@@ -114,6 +121,7 @@ impl Pictures {
                 state.thin(&mut dropped);
             }
         }
+        self.came.notify_one();
         self.pushed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -157,6 +165,23 @@ impl Pictures {
         self.delay.store(nanoseconds, Ordering::Relaxed);
     }
 
+    /// Whether the ticks follow this source, and its picture for this one is not there, though the one
+    /// before it was.
+    pub fn is_awaited(&self, tick: u64, pacing: Pacing) -> bool {
+        self.followed.load(Ordering::Relaxed) && self.state.lock().awaits(tick, pacing)
+    }
+
+    /// Waits for the picture of this tick as long as it is awaited, but no longer than `most`: a moment,
+    /// which costs this tick alone, where one that is left out would be seen.
+    pub fn wait_for(&self, tick: u64, pacing: Pacing, most: Duration) {
+        if !self.followed.load(Ordering::Relaxed) {
+            return;
+        }
+        let until = Instant::now() + most;
+        let mut state = self.state.lock();
+        while state.awaits(tick, pacing) && !self.came.wait_until(&mut state, until).timed_out() {}
+    }
+
     /// The picture that the tick at running time `tick` shows; `None`: the slate. Asked again for
     /// the same tick, the answer is the same.
     pub fn at(&self, tick: u64, pacing: Pacing) -> Option<Picture> {
@@ -168,17 +193,20 @@ impl Pictures {
         }
         if state.last_tick != tick {
             let before = std::mem::replace(&mut state.last_tick, tick);
-            let newest = state.newest;
+            state.shift = Some(shift);
             if std::mem::take(&mut state.pushed) {
                 state.pushed_tick = tick;
             }
             let due = |picture: &Picture| picture.captured + shift;
-            // Skip what a later picture has overtaken.
-            while state.queue.len() > 1 && due(&state.queue[1]) + pacing.tolerance <= tick {
-                let first = &state.queue[0];
-                if first.captured > newest && due(first) <= before + pacing.tolerance {
-                    state.rhythm.miss();
-                }
+            // Skip what a later picture has overtaken. Where ticks lie as its pictures want them, that is
+            // soon: one that was late would make all that follow wait for the next tick.
+            let settled =
+                self.followed.load(Ordering::Relaxed) && state.rhythm.is_in_time(pacing.step);
+            let latest = match settled {
+                true => tick + pacing.tolerance / 2,
+                false => tick.saturating_sub(pacing.tolerance),
+            };
+            while state.queue.len() > 1 && due(&state.queue[1]) <= latest {
                 dropped.extend(state.pop_front());
             }
             if state
@@ -188,19 +216,10 @@ impl Pictures {
             {
                 let next = state.pop_front();
                 if let Some(next) = &next {
-                    let meeting = if due(next) > before + pacing.tolerance {
-                        Meeting::InTime
-                    } else if next.captured > newest {
-                        Meeting::Late
-                    } else {
-                        Meeting::Behind
-                    };
-                    (state.rhythm).note(next.captured, shift, tick, meeting, pacing.step);
+                    let in_time = due(next) > before + pacing.tolerance;
+                    (state.rhythm).note(next.captured, shift, tick, in_time, pacing.step);
                 }
                 dropped.extend(std::mem::replace(&mut state.current, next));
-            }
-            if let Some(newest) = state.queue.back().or(state.current.as_ref()) {
-                state.newest = newest.captured;
             }
         }
         // Held from when it was due, or from when the last one came, whatever is later: a picture
@@ -227,6 +246,14 @@ impl Pictures {
 }
 
 impl State {
+    fn awaits(&self, tick: u64, pacing: Pacing) -> bool {
+        let Some(shift) = self.shift.filter(|_| !self.still) else {
+            return false;
+        };
+        let is_due = |picture: &Picture| picture.captured + shift <= tick + pacing.tolerance;
+        self.rhythm.expects_one(self.last_tick) && !self.queue.front().is_some_and(is_due)
+    }
+
     /// Drops every second picture that waits: too many for the memory they may have.
     fn thin(&mut self, dropped: &mut Vec<Picture>) {
         let all = std::mem::take(&mut self.queue);
@@ -286,7 +313,7 @@ mod tests {
             .map(|n| {
                 let tick = 1000 + n * 1000 / 30;
                 for captured in arrived(tick) {
-                    pictures.push(picture(captured));
+                    pictures.push(picture(captured), 0);
                 }
                 pictures.at(tick * MS, PACING).map(|p| p.captured / MS)
             })
@@ -367,11 +394,11 @@ mod tests {
     #[test]
     fn looking_moves_nothing_on() {
         let pictures = Pictures::default();
-        pictures.push(picture(1000));
+        pictures.push(picture(1000), 0);
         let current = || pictures.current().unwrap();
         assert!(current().is_none(), "no tick has shown it");
         pictures.at(1016 * MS, PACING);
-        pictures.push(picture(1033));
+        pictures.push(picture(1033), 0);
         for _ in 0..3 {
             assert_eq!(current().unwrap().captured, 1000 * MS);
         }
@@ -394,7 +421,7 @@ mod tests {
     fn a_delay_holds_pictures_back() {
         let pictures = Pictures::default();
         pictures.set_delay(100 * MS);
-        pictures.push(picture(1000));
+        pictures.push(picture(1000), 0);
         assert!(pictures.at(1100 * MS, PACING).is_none());
         assert_eq!(pictures.at(1116 * MS, PACING).unwrap().captured, 1000 * MS);
     }
@@ -403,7 +430,7 @@ mod tests {
     fn memory_is_bounded_when_nobody_looks() {
         let pictures = Pictures::default();
         for i in 0..1000 {
-            pictures.push(picture(i * 33));
+            pictures.push(picture(i * 33), 0);
         }
         assert!(pictures.state.lock().queue.len() <= MAX_PICTURES);
     }
@@ -419,7 +446,7 @@ mod tests {
         let pictures = Pictures::default();
         pictures.set_delay(60_000 * MS);
         for i in 0..1000 {
-            pictures.push(picture(i * 33));
+            pictures.push(picture(i * 33), 0);
         }
         assert_eq!(pictures.at(60_015 * MS, PACING).unwrap().captured, 0);
     }
@@ -427,8 +454,8 @@ mod tests {
     #[test]
     fn a_sender_that_starts_anew_is_shown_at_once() {
         let pictures = Pictures::default();
-        pictures.push(picture(60_000));
-        pictures.push(picture(1000));
+        pictures.push(picture(60_000), 0);
+        pictures.push(picture(1000), 0);
         assert_eq!(pictures.at(1016 * MS, PACING).unwrap().captured, 1000 * MS);
     }
 }

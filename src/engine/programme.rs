@@ -323,8 +323,7 @@ impl PictureLoop {
         let mut beat = Genlock::new(self.rate, self.timebase.now());
         while !self.shared.stop.load(Ordering::Relaxed) {
             let tick = beat.tick();
-            self.timebase
-                .wait_until(gst::ClockTime::from_nseconds(tick));
+            beat.wait(&self.timebase, self.pacing);
             let now = self.timebase.now();
             let behind = now.nseconds().saturating_sub(tick);
             if behind > CATCH_UP {

@@ -576,14 +576,15 @@ mod tests {
             for _ in 0..ms / 100 {
                 self.now += Duration::from_millis(100);
                 if picture {
-                    self.source.pictures.push(Picture {
+                    let picture = Picture {
                         buffer: gst::Buffer::new(),
                         info: gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 16, 16)
                             .build()
                             .unwrap(),
                         captured: 0,
                         serial: next_serial(),
-                    });
+                    };
+                    self.source.pictures.push(picture, 0);
                 }
                 if sound {
                     self.source.samples.write(0, &[0.0; 64]);

@@ -337,22 +337,13 @@ impl Actor {
 
     fn judge_output(&mut self, index: usize, now: Instant) {
         let output = &mut self.outputs[index];
-        let (scope, label) = (
-            Scope::Output(output.config.id.clone()),
-            output.config.label.clone(),
-        );
+        let scope = Scope::Output(output.config.id.clone());
         match output.state() {
             OutputState::Publishing { .. } => {
-                if self
-                    .ledger
-                    .all()
-                    .iter()
-                    .any(|fault| fault.is_same(&scope, "unreachable"))
-                {
-                    tracing::info!("{label} is publishing again");
+                let (reached, steady) = (output.is_reached(now), output.is_steady(now));
+                if reached {
+                    self.clear(&scope, Cause::Unreachable.code());
                 }
-                let steady = self.outputs[index].is_steady(now);
-                self.clear(&scope, Cause::Unreachable.code());
                 if steady {
                     self.clear(&scope, Cause::Behind.code());
                 }
