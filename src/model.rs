@@ -10,6 +10,7 @@ pub mod layout;
 pub mod message;
 pub mod monitor;
 pub mod phrase;
+pub mod pixels;
 pub mod show;
 pub mod status;
 pub mod transition;
@@ -21,6 +22,7 @@ pub use layout::{Border, Colour, Crop, Fit, Layout, PixelRect, Rect, Slot, SlotL
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
 pub use monitor::{View, ViewRequest};
 pub use phrase::Phrase;
+pub use pixels::Pixels;
 pub use show::{Gain, ShowState};
 pub use status::{SlateSound, Snapshot};
 pub use transition::Passage;

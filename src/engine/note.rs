@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, SyncSender};
 
 use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
+use super::capture::CardNote;
 use super::feed::Media;
 use super::pipeline::PipeNote;
 
@@ -107,6 +108,8 @@ pub enum SourceNote {
     Intake(PipeNote),
     /// Its decoder of picture or sound.
     Decoder(Media, PipeNote),
+    /// Its capture card.
+    Card(CardNote),
 }
 
 /// About the slate's music.

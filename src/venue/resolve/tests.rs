@@ -7,6 +7,7 @@ use super::*;
 use crate::secret::redact;
 use crate::venue::{SoundPolicy, SourceKind};
 
+mod cards;
 mod refusals;
 
 /// A camera that every list of sources can begin with: two lines of text, no complaint.
