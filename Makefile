@@ -2,7 +2,7 @@
 # Both install the Debian packages they miss; everything else comes by cargo.
 
 # To build and to run: compilers, headers, and the GStreamer plug-ins that the pipelines name.
-PACKAGES := pkg-config gcc libc6-dev \
+PACKAGES := pkg-config gcc libc6-dev libclang-dev libudev-dev \
 	libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev libgtk-4-dev libadwaita-1-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common
