@@ -3,6 +3,7 @@
 
 #![deny(missing_docs)]
 
+pub mod device;
 pub mod fault;
 pub mod id;
 pub mod join;
@@ -15,6 +16,7 @@ pub mod show;
 pub mod status;
 pub mod transition;
 
+pub use device::{Device, Inventory};
 pub use fault::{Fault, Said, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
 pub use join::{Entrance, Invitation};

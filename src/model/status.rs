@@ -273,7 +273,7 @@ impl Snapshot {
             Event::FaultCleared { scope, code } => {
                 self.faults.retain(|own| !own.is_same(&scope, &code));
             }
-            Event::Stopped => {}
+            Event::Device { .. } | Event::Stopped => {}
         }
     }
 }
