@@ -20,7 +20,6 @@ use crate::secret::Secret;
 use crate::tongue::Tongue;
 
 pub use reader::{Complaint, Problem, VenueError};
-pub use resolve::is_stable_name;
 pub use value::{BitRate, EncoderChoice, FrameSize, Rate};
 
 /// A checked venue file.

@@ -10,8 +10,6 @@ mod slate;
 mod source;
 mod take;
 
-pub use capture::is_stable_name;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

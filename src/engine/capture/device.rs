@@ -45,6 +45,7 @@ pub struct Failure {
 #[derive(Debug)]
 pub struct Device {
     file: File,
+    path: PathBuf,
     /// Tells it from every other card that may have its number next time.
     pub identity: String,
     input: Input,
@@ -138,6 +139,7 @@ impl Device {
         .is_ok();
         Ok(Self {
             file,
+            path: path.clone(),
             identity: format!("{} {} {}", card.driver, card.card, card.bus_info),
             input,
             plug: usb::plug_of(number),
@@ -301,7 +303,7 @@ impl Device {
             ERANGE => Cause::OutOfRange {
                 input: self.input_name(),
             },
-            _ => cause_of(errno),
+            _ => return refused(&self.path, Some(errno), what),
         };
         Failure {
             cause,
@@ -462,9 +464,6 @@ fn cause_of(errno: i32) -> Cause {
     use rustix::io::Errno;
     match Errno::from_raw_os_error(errno) {
         Errno::NOENT | Errno::NODEV | Errno::NXIO => Cause::Gone,
-        Errno::BUSY => Cause::Busy {
-            program: String::new(),
-        },
         Errno::NOSPC => Cause::NoRoom,
         errno => Cause::Broken {
             reason: reason(errno),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::devices::is_stable_name;
 use crate::engine::pictures::Pictures;
 use crate::engine::timebase::Timebase;
 use crate::venue::CaptureConfig;
@@ -95,7 +96,7 @@ impl Reader {
 
     fn open(&mut self) -> Result<Device, Failure> {
         let device = Device::open(&self.config)?;
-        if !crate::venue::is_stable_name(&self.config.device) {
+        if !is_stable_name(&self.config.device.to_string_lossy()) {
             let own = self.identity.get_or_insert_with(|| device.identity.clone());
             if *own != device.identity {
                 return Err(Failure {

@@ -13,6 +13,10 @@ use super::{Source, SourceState};
 
 /// A device that is opened, and set up, takes no longer: longer is a driver that hangs.
 const OPENS: Duration = Duration::from_secs(4);
+/// The engine thread looks after its sources more often than this, unless it is held up...
+const LATE: Duration = Duration::from_millis(500);
+/// ...and knows after this long how its cards really do.
+const EXCUSE: Duration = Duration::from_millis(500);
 
 /// The fault of a card has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub struct CardSeat {
     picture: String,
     /// The fault that has been told.
     told: Option<Cause>,
+    /// When it was last looked after.
+    polled: Instant,
+    /// Until then nothing is said against it.
+    excused: Instant,
 }
 
 /// How far the card's thread has come.
@@ -84,6 +92,8 @@ impl CardSeat {
             plug: None,
             picture: String::new(),
             told: None,
+            polled: now,
+            excused: now,
         }
     }
 
@@ -113,10 +123,10 @@ impl Source {
         }
     }
 
-    /// Its card says that it gives nothing.
+    /// It is a card that does not give anything now: what has come is of before.
     pub(super) fn is_dark(&self) -> bool {
         let progress = self.card.as_ref().map(|card| &card.progress);
-        matches!(progress, Some(Progress::Failing { .. }))
+        progress.is_some_and(|progress| !matches!(progress, Progress::Streaming { .. }))
     }
 
     /// Its card's thread has something to tell.
@@ -158,7 +168,11 @@ impl Source {
         let Some(seat) = &mut self.card else {
             return;
         };
-        let silent = seat.silent(now, seen);
+        // If it is we who were late, the card's pictures may lie there unseen.
+        if now.duration_since(std::mem::replace(&mut seat.polled, now)) > LATE {
+            seat.excused = now + EXCUSE;
+        }
+        let silent = seat.silent(now, seen).filter(|_| now >= seat.excused);
         let Some(order) = seat.reset.look(now, silent) else {
             return;
         };

@@ -9,6 +9,7 @@ use super::super::{
     CaptureConfig, CardInput, FrameSize, ProgrammeConfig, Rate, SourceConfig, SourceKind,
 };
 use super::{source, take};
+use crate::devices::is_stable_name;
 use crate::model::{Layout, Pixels};
 
 const DEVICE: &str = "the card's stable name, as \"/dev/v4l/by-id/…\", \"/dev/v4l/by-path/…\" or \
@@ -26,7 +27,7 @@ pub fn config(section: &Section<'_>, programme_rate: Rate) -> Option<CaptureConf
     let size = section.optional("size", FrameSize::ACCEPTED, take::parsed);
     let framerate = section.optional("framerate", Rate::ACCEPTED, take::rate);
     let device = device?;
-    if !is_stable_name(&device) {
+    if !is_stable_name(&device.to_string_lossy()) {
         section.warn(
             "device",
             &format!(
@@ -90,14 +91,6 @@ fn device(value: &DeValue<'_>) -> Result<PathBuf, Refusal> {
         return Err("is no device".to_owned());
     }
     Ok(path.to_owned())
-}
-
-/// Whether it is more than a number, which the next start may give to another card.
-pub fn is_stable_name(device: &Path) -> bool {
-    let name = device
-        .to_str()
-        .and_then(|text| text.strip_prefix("/dev/video"));
-    name.is_none_or(|number| !number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn input(value: &DeValue<'_>) -> Result<CardInput, Refusal> {

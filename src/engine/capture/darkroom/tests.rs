@@ -1,5 +1,7 @@
 //! Pictures of frames as drivers lay them out.
 
+use gst_video::prelude::*;
+
 use super::*;
 use crate::venue::Rate;
 

@@ -70,6 +70,8 @@ fn a_number_is_no_name() {
 #[test]
 fn it_has_to_fill_the_largest_slot_of_its_role() {
     let text = "[[source]]\nid = \"a\"\nkind = \"capture\"\ndevice = \"/dev/regie/a\"\nROLE\n\
+                [[source]]\nid = \"b\"\nkind = \"test\"\nrole = \"slides\"\n\
+                [[source]]\nid = \"c\"\nkind = \"test\"\nrole = \"speaker\"\n\
                 [programme]\nsize = \"1280x720\"\n\
                 [[layout]]\nid = \"both\"\nslots = [\n\
                 { role = \"slides\", x = 0, y = 0, width = 1, height = 1 },\n\
