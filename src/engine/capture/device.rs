@@ -61,6 +61,8 @@ struct Input {
     index: usize,
     name: String,
     has_timings: bool,
+    /// There is no other.
+    is_only: bool,
 }
 
 /// How its pictures come, from now on.
@@ -80,7 +82,7 @@ pub struct Arrangement {
     pub colours: Option<&'static str>,
     /// Half pictures come, one after the other or two in one.
     pub is_interlaced: bool,
-    /// At which input, for people; empty where there is but one without a name.
+    /// At which input, for people; empty for a camera, which has but one.
     pub input: String,
     /// What comes in decides, not who reads it.
     pub follows_signal: bool,
@@ -152,7 +154,6 @@ impl Device {
         &self.file
     }
 
-    /// The input's name for people: where there is but one, it has no need of one.
     fn input_name(&self) -> String {
         self.input.name.clone()
     }
@@ -205,7 +206,11 @@ impl Device {
             rate: seen.rate.or(mode.rate),
             colours: seen.colours,
             is_interlaced: seen.is_interlaced,
-            input: self.input_name(),
+            input: if self.input.is_only && timings.is_none() {
+                String::new()
+            } else {
+                self.input_name()
+            },
             follows_signal: timings.is_some(),
         })
     }
@@ -397,8 +402,10 @@ fn find_input(file: &File, config: &CaptureConfig) -> Result<Input, Failure> {
             index: input.index as usize,
             name: text(&input.name),
             has_timings: input.capabilities & bindings::V4L2_IN_CAP_DV_TIMINGS != 0,
+            is_only: false,
         })
         .collect();
+    let is_only = all.len() == 1;
     let found = match &config.input {
         None => {
             let now = ioctl::g_input(file).unwrap_or(0);
@@ -406,7 +413,8 @@ fn find_input(file: &File, config: &CaptureConfig) -> Result<Input, Failure> {
             let current = || ioctl::enuminput::<v4l2_input>(file, now).map(|input| input.index);
             let index = current().map_or(now, |index| index as usize);
             let found = all.iter().find(|input| input.index == index);
-            return Ok(found.cloned().unwrap_or_default());
+            let found = found.cloned().unwrap_or_default();
+            return Ok(Input { is_only, ..found });
         }
         Some(CardInput::Number(number)) => all.iter().find(|input| input.index == *number as usize),
         Some(CardInput::Name(name)) => {
@@ -432,7 +440,10 @@ fn find_input(file: &File, config: &CaptureConfig) -> Result<Input, Failure> {
         ioctl::s_input(file, found.index)
             .map_err(|error| refused(&config.device, Some(error.into_errno()), "S_INPUT"))?;
     }
-    Ok(found.clone())
+    Ok(Input {
+        is_only,
+        ..found.clone()
+    })
 }
 
 fn text(letters: &[u8]) -> String {
