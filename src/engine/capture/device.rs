@@ -80,12 +80,24 @@ pub struct Arrangement {
     pub rate: Option<Rate>,
     /// What its numbers mean; `None`: nobody knows.
     pub colours: Option<&'static str>,
-    /// Half pictures come, one after the other or two in one.
-    pub is_interlaced: bool,
+    /// Which lines a frame has.
+    pub scan: Scan,
     /// At which input, for people; empty for a camera, which has but one.
     pub input: String,
     /// What comes in decides, not who reads it.
     pub follows_signal: bool,
+}
+
+/// Which lines a frame has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scan {
+    /// All of a picture.
+    #[default]
+    Whole,
+    /// Those of two half pictures.
+    Woven,
+    /// Those of a half picture: every second one.
+    Alternate,
 }
 
 impl Arrangement {
@@ -94,7 +106,11 @@ impl Arrangement {
         let rate = self
             .rate
             .map(|rate| (rate.as_f64() * 100.0).round() / 100.0);
-        let mut text = format!("{} {}x{}", self.pixels, self.width, self.height);
+        let lines = match self.scan {
+            Scan::Alternate => self.height * 2,
+            Scan::Whole | Scan::Woven => self.height,
+        };
+        let mut text = format!("{} {}x{lines}", self.pixels, self.width);
         if let Some(rate) = rate.filter(|_| !self.follows_signal) {
             text.push_str(&format!(" {rate} fps"));
         }
@@ -102,9 +118,12 @@ impl Arrangement {
             text.push_str(&format!(", {}", self.input));
         }
         if self.follows_signal {
-            let scan = if self.is_interlaced { "i" } else { "p" };
+            let scan = match self.scan {
+                Scan::Whole => "p",
+                Scan::Woven | Scan::Alternate => "i",
+            };
             let rate = rate.map_or(String::new(), |rate| rate.to_string());
-            text.push_str(&format!(", {}{scan}{rate}", self.height));
+            text.push_str(&format!(", {lines}{scan}{rate}"));
         }
         text
     }
@@ -122,8 +141,19 @@ impl Device {
             .custom_flags(flags)
             .open(path)
             .map_err(|error| refused(path, error.raw_os_error(), "open"))?;
-        let card: Capability = ioctl::querycap(&file)
-            .map_err(|error| refused(path, Some(error.into_errno()), "QUERYCAP"))?;
+        let card: Capability = ioctl::querycap(&file).map_err(|error| {
+            match refused(path, Some(error.into_errno()), "QUERYCAP") {
+                // It knows nothing of video.
+                Failure {
+                    cause: Cause::Broken { .. },
+                    detail,
+                } => Failure {
+                    cause: Cause::NoFormat { is_fixed: false },
+                    detail,
+                },
+                failure => failure,
+            }
+        })?;
         let needed = Capabilities::VIDEO_CAPTURE | Capabilities::STREAMING;
         if !card.device_caps().contains(needed) {
             return Err(Failure {
@@ -205,7 +235,7 @@ impl Device {
                 .map_or(0, |plane| plane.bytesperline),
             rate: seen.rate.or(mode.rate),
             colours: seen.colours,
-            is_interlaced: seen.is_interlaced,
+            scan: seen.scan,
             input: if self.input.is_only && timings.is_none() {
                 String::new()
             } else {
@@ -342,7 +372,7 @@ impl From<v4l2_streamparm> for Ignored {
 struct Seen {
     colours: Option<&'static str>,
     rate: Option<Rate>,
-    is_interlaced: bool,
+    scan: Scan,
 }
 
 impl Seen {
@@ -366,10 +396,11 @@ impl Seen {
                     parameters.interval.numerator,
                 )
             }),
-            is_interlaced: !matches!(
-                format.field_order,
-                FieldOrder::Progressive | FieldOrder::Any
-            ),
+            scan: match format.field_order {
+                FieldOrder::Progressive | FieldOrder::Any => Scan::Whole,
+                FieldOrder::Alternate | FieldOrder::Top | FieldOrder::Bottom => Scan::Alternate,
+                _ => Scan::Woven,
+            },
         }
     }
 }
@@ -486,4 +517,67 @@ fn cause_of(errno: i32) -> Cause {
 fn reason(errno: rustix::io::Errno) -> String {
     let said = std::io::Error::from(errno).to_string();
     said.split(" (os error").next().unwrap_or(&said).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_in_is_described() {
+        let mut card = Arrangement {
+            pixels: Pixels::Yuyv,
+            width: 1280,
+            height: 720,
+            stride: 2560,
+            rate: offers::rate(30, 1),
+            colours: None,
+            scan: Scan::Whole,
+            input: String::new(),
+            follows_signal: false,
+        };
+        assert_eq!(card.describe(), "YUYV 1280x720 30 fps");
+        card.input = "HDMI 1".to_owned();
+        card.follows_signal = true;
+        card.rate = offers::rate(60_000, 1001);
+        assert_eq!(card.describe(), "YUYV 1280x720, HDMI 1, 720p59.94");
+        (card.width, card.height, card.scan) = (1920, 540, Scan::Alternate);
+        card.rate = offers::rate(25, 1);
+        assert_eq!(card.describe(), "YUYV 1920x1080, HDMI 1, 1080i25");
+    }
+
+    #[test]
+    fn what_the_system_refuses_has_its_cause() {
+        let nowhere = Path::new("/dev/regie/video/nowhere");
+        let cause =
+            |errno: rustix::io::Errno| refused(nowhere, Some(errno.raw_os_error()), "open").cause;
+        use rustix::io::Errno;
+        assert_eq!(cause(Errno::NOENT), Cause::Gone);
+        assert_eq!(cause(Errno::NODEV), Cause::Gone);
+        assert_eq!(cause(Errno::NOSPC), Cause::NoRoom);
+        assert!(matches!(cause(Errno::BUSY), Cause::Busy { .. }));
+        assert!(matches!(cause(Errno::ACCESS), Cause::Denied { .. }));
+        let broken = Cause::Broken {
+            reason: "Input/output error".to_owned(),
+        };
+        assert_eq!(cause(Errno::IO), broken);
+        // A device that is none.
+        let config = CaptureConfig {
+            device: "/dev/null".into(),
+            input: None,
+            format: None,
+            size: None,
+            framerate: None,
+            need: FrameSize {
+                width: 64,
+                height: 64,
+            },
+            programme_rate: Rate {
+                numerator: 30,
+                denominator: 1,
+            },
+        };
+        let failure = Device::open(&config).expect_err("no card");
+        assert_eq!(failure.cause, Cause::NoFormat { is_fixed: false });
+    }
 }

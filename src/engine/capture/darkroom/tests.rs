@@ -3,6 +3,7 @@
 use gst_video::prelude::*;
 
 use super::*;
+use crate::engine::capture::device::Scan;
 use crate::venue::Rate;
 
 const WIDTH: u32 = 64;
@@ -20,7 +21,7 @@ fn arrangement(pixels: Pixels, stride: u32) -> Arrangement {
             denominator: 1,
         }),
         colours: None,
-        is_interlaced: false,
+        scan: Scan::default(),
         input: String::new(),
         follows_signal: false,
     }
