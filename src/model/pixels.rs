@@ -42,16 +42,17 @@ impl Pixels {
     pub const ACCEPTED: &'static str = "the card's own word for its pixels: YUYV, UYVY, YVYU, 422P, NV16, YU12, YV12, NV12, NV21, \
          GREY, BGR3, RGB3, BGR4, MJPG or JPEG";
 
-    /// Those that cost regie least come first.
+    /// Those that cost regie least come first: 1.0 ms for 1920x1080 of the first, 1.2 of YUYV, 2.1 of
+    /// NV12, 3.2 of NV16, 6 of BGR4.
     pub const ALL: [Self; 15] = [
         Self::Yu12,
         Self::Yv12,
         Self::Planar422,
-        Self::Nv12,
-        Self::Nv21,
         Self::Yuyv,
         Self::Uyvy,
         Self::Yvyu,
+        Self::Nv12,
+        Self::Nv21,
         Self::Nv16,
         Self::Bgr24,
         Self::Rgb24,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gst::prelude::*;
+use gst_video::video_frame::VideoBufferExt;
 use gst_video::{
     VideoBufferFlags, VideoColorimetry, VideoConverter, VideoFormat, VideoFrameRef, VideoInfo,
 };
@@ -105,10 +106,10 @@ impl Darkroom {
             };
             if let Some(buffer) = buffer.get_mut() {
                 buffer.set_pts(gst::ClockTime::from_nseconds(captured));
-                buffer.set_flags(gst::BufferFlags::from_bits_truncate(
-                    VideoBufferFlags::INTERLACED.bits()
-                        | VideoBufferFlags::TFF.bits() * u32::from(is_upper_first),
-                ));
+                buffer.set_video_flags(VideoBufferFlags::INTERLACED);
+                if is_upper_first {
+                    buffer.set_video_flags(VideoBufferFlags::TFF);
+                }
             }
             return pipeline.take(buffer);
         }

@@ -38,6 +38,20 @@ pub struct Frame {
     pub is_damaged: bool,
 }
 
+#[cfg(test)]
+impl Frame {
+    /// So many bytes, captured just now.
+    pub fn of(bytes: usize, field: Field) -> Self {
+        Self {
+            index: 0,
+            bytes,
+            field,
+            captured: None,
+            is_damaged: false,
+        }
+    }
+}
+
 /// A running stream; dropped, it is off.
 pub struct Stream<'d> {
     device: &'d Device,

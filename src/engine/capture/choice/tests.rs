@@ -92,7 +92,7 @@ fn a_webcam_by_usb_2() {
 
 #[test]
 fn a_stick_for_hdmi_by_usb_3() {
-    // Elgato Cam Link 4K: what comes in by HDMI, and nothing else.
+    // Elgato Cam Link 4K: what comes in by HDMI, and nothing else. Of 3840x2160 not all fits through.
     let cam_link = |width, height, per_second| {
         [Pixels::Nv12, Pixels::Yuyv]
             .map(|pixels| offer(pixels, width, height, per_second))
@@ -101,8 +101,8 @@ fn a_stick_for_hdmi_by_usb_3() {
     chosen(
         &cam_link(1920, 1080, &[60]),
         &[
-            (show(1920, 1080, 30), "NV12 1920x1080 60"),
-            (show(640, 360, 25), "NV12 1920x1080 60"),
+            (show(1920, 1080, 30), "YUYV 1920x1080 60"),
+            (show(640, 360, 25), "YUYV 1920x1080 60"),
         ],
         Bus::usb(5000),
     );

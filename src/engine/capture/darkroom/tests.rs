@@ -155,3 +155,76 @@ fn colours_are_kept_as_they_are() {
         assert_eq!(press.picture.colorimetry().to_string(), expected);
     }
 }
+
+fn darkroom(arrangement: Arrangement) -> (Darkroom, Arc<Pictures>) {
+    let pictures = Arc::<Pictures>::default();
+    let made = Darkroom::new(arrangement, pictures.clone(), Timebase::start());
+    (made, pictures)
+}
+
+#[track_caller]
+fn comes(pictures: &Pictures, least: u64) {
+    let begun = std::time::Instant::now();
+    while pictures.pushed() < least {
+        let late = begun.elapsed() > std::time::Duration::from_secs(10);
+        assert!(!late, "{} of {least} pictures", pictures.pushed());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn two_half_pictures_in_one_frame_become_two_whole_ones() {
+    let (mut room, pictures) = darkroom(arrangement(Pixels::Yuyv, 128));
+    let memory = gst::Buffer::from_slice(frame_of(Pixels::Yuyv, 128));
+    let frame = Frame::of(memory.size(), Field::Both(Some(true)));
+    for _ in 0..8 {
+        room.develop(&frame, &memory).expect("a picture");
+        std::thread::sleep(std::time::Duration::from_millis(33));
+    }
+    // The last ones wait for what follows.
+    comes(&pictures, 12);
+}
+
+#[test]
+fn a_jpeg_becomes_a_picture_and_rubbish_does_no_harm() {
+    let (mut room, pictures) = darkroom(arrangement(Pixels::Mjpg, 0));
+    let text = "videotestsrc num-buffers=1 ! video/x-raw,format=I420,width=64,height=32 \
+                ! jpegenc ! appsink name=out sync=false";
+    let encoder = gst::parse::launch(text).expect("an encoder");
+    let encoder = encoder.downcast::<gst::Pipeline>().expect("a pipeline");
+    let out = encoder.by_name("out").expect("out");
+    let out = out.downcast::<gst_app::AppSink>().expect("an appsink");
+    encoder.set_state(gst::State::Playing).expect("it plays");
+    let jpeg = out
+        .pull_sample()
+        .expect("a JPEG")
+        .buffer_owned()
+        .expect("a JPEG");
+    encoder.set_state(gst::State::Null).expect("it stops");
+    let good = Frame::of(jpeg.size(), Field::Whole);
+    let rubbish = gst::Buffer::from_slice(vec![7_u8; 500]);
+    for _ in 0..3 {
+        room.develop(&good, &jpeg).expect("a JPEG");
+        // More of it is promised than there is; nothing; no JPEG.
+        assert!(
+            room.develop(&Frame::of(1 << 20, Field::Whole), &rubbish)
+                .is_err()
+        );
+        assert!(room.develop(&Frame::of(0, Field::Whole), &rubbish).is_err());
+        room.develop(&Frame::of(500, Field::Whole), &rubbish)
+            .expect("it is tried");
+        std::thread::sleep(std::time::Duration::from_millis(33));
+    }
+    comes(&pictures, 3);
+}
+
+#[test]
+fn a_frame_that_is_cut_short_is_no_picture() {
+    let (mut room, pictures) = darkroom(arrangement(Pixels::Nv12, 64));
+    let memory = gst::Buffer::from_slice(frame_of(Pixels::Nv12, 64));
+    let whole = Frame::of(memory.size(), Field::Whole);
+    room.develop(&whole, &memory).expect("a picture");
+    let cut = Frame::of(memory.size() - 1, Field::Whole);
+    assert!(room.develop(&cut, &memory).is_err());
+    assert_eq!(pictures.pushed(), 1);
+}
