@@ -72,7 +72,7 @@ impl Show {
             // The last one may not be there as a whole.
             let mut events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
             if events.any(|event| is_it(&event)) {
-                println!("{what}: after {} ms", begun.elapsed().as_millis());
+                eprintln!("{what}: after {} ms", begun.elapsed().as_millis());
                 return;
             }
             assert!(
@@ -115,7 +115,7 @@ impl Show {
     fn ticks(&self) -> (f64, f64, Instant) {
         let status = self.engine.status();
         let encoding = &status["encoding"];
-        println!("programme: {encoding}");
+        eprintln!("programme: {encoding}");
         let figure = |name: &str| encoding[name].as_f64().unwrap();
         let late = figure("late_frames") + figure("dropped_frames");
         (figure("frames"), late, Instant::now())
@@ -220,7 +220,7 @@ fn what_comes_in_is_followed_and_what_does_not_is_told() {
         let begun = show.listen();
         sends(&interlaced);
         show.sees(begun, seconds(20), "hdmi", "1920x1080, HDMI 0, 1080i25");
-        println!("{}", engine.log());
+        eprintln!("{}", engine.log());
     });
 }
 
@@ -293,7 +293,7 @@ fn a_card_may_be_pulled_plugged_and_hang() {
             card.recover();
             show.sees(Instant::now(), seconds(20), "cam", "YUYV");
             show.assert_went_on(since);
-            println!("{}", engine.log());
+            eprintln!("{}", engine.log());
         });
 }
 
