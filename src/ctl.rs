@@ -74,9 +74,8 @@ fn converse(
         Reply::Devices { devices } if args.json => {
             writeln!(out, "{}", to_line(&devices)).map_err(AskError::Output)?
         }
-        Reply::Devices { devices } => {
-            write!(out, "{}", crate::devices::text::inventory(&devices)).map_err(AskError::Output)?
-        }
+        Reply::Devices { devices } => write!(out, "{}", crate::devices::text::inventory(&devices))
+            .map_err(AskError::Output)?,
         Reply::Snapshot { snapshot } if args.json => {
             writeln!(out, "{}", to_line(&snapshot)).map_err(AskError::Output)?
         }

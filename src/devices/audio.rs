@@ -41,7 +41,9 @@ pub fn card_with_input(number: u32) -> Option<String> {
     }
     let text = std::fs::read_to_string(Path::new(CARDS).join("cards")).ok()?;
     let mut cards = parse_cards(&text).into_iter();
-    cards.find(|card| card.number == number).map(|card| card.name)
+    cards
+        .find(|card| card.number == number)
+        .map(|card| card.name)
 }
 
 fn links_of_card(number: u32) -> Vec<PathBuf> {

@@ -113,7 +113,10 @@ mod tests {
         let number = |node: &str| card_number(Path::new(node));
         assert_eq!(number("/dev/snd/controlC3"), Some(3));
         assert_eq!(number("/dev/snd/pcmC12D0c"), Some(12));
-        assert_eq!((number("/dev/snd/timer"), number("/dev/video0")), (None, None));
+        assert_eq!(
+            (number("/dev/snd/timer"), number("/dev/video0")),
+            (None, None)
+        );
     }
 
     #[test]

@@ -22,8 +22,8 @@ use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
 use v4l2r::bindings::{v4l2_dv_timings, v4l2_input};
 use v4l2r::ioctl::{
-    Capabilities, Capability, IntoErrno, QueryDvTimingsError, enuminput, query_dv_timings, querycap,
-    s_dv_timings,
+    Capabilities, Capability, IntoErrno, QueryDvTimingsError, enuminput, query_dv_timings,
+    querycap, s_dv_timings,
 };
 
 use crate::model::device::{
@@ -240,7 +240,10 @@ fn timings(device: &v4l::Device) -> Option<Timings> {
     Some(Timings {
         width: format.width,
         height: format.height,
-        interlaced: !matches!(format.field_order, FieldOrder::Any | FieldOrder::Progressive),
+        interlaced: !matches!(
+            format.field_order,
+            FieldOrder::Any | FieldOrder::Progressive
+        ),
         rate: interval.and_then(|it| FrameRate::from_interval(it.numerator, it.denominator)),
     })
 }
@@ -267,7 +270,7 @@ fn formats(device: &v4l::Device) -> Vec<Format> {
             }
         }
         Format {
-            fourcc: String::from_utf8_lossy(&format.fourcc.repr).into_owned(),
+            fourcc: characters(format.fourcc.repr),
             compressed: format
                 .flags
                 .contains(v4l::format::description::Flags::COMPRESSED),
@@ -277,6 +280,17 @@ fn formats(device: &v4l::Device) -> Vec<Format> {
         }
     });
     told.collect()
+}
+
+/// The four characters; the highest bit says that the bytes are the other way round.
+fn characters(mut fourcc: [u8; 4]) -> String {
+    let is_big_endian = fourcc[3] & 0x80 != 0;
+    fourcc[3] &= 0x7f;
+    let mut text = String::from_utf8_lossy(&fourcc).into_owned();
+    if is_big_endian {
+        text += "-BE";
+    }
+    text
 }
 
 fn rates(device: &v4l::Device, fourcc: v4l::FourCC, width: u32, height: u32) -> Vec<FrameRate> {
@@ -307,7 +321,10 @@ fn controls(device: &v4l::Device) -> Vec<Control> {
             control.typ,
             Type::Integer | Type::Boolean | Type::Menu | Type::IntegerMenu
         );
-        is_number && !control.flags.intersects(Flags::DISABLED | Flags::HAS_PAYLOAD)
+        is_number
+            && !control
+                .flags
+                .intersects(Flags::DISABLED | Flags::HAS_PAYLOAD)
     });
     let told = numbers.map(|control| Control {
         value: match device.control(control.id).map(|now| now.value) {
@@ -380,9 +397,22 @@ mod tests {
         assert_eq!(said(Errno::BUSY), Problem::Busy);
         assert_eq!(said(Errno::NODEV), Problem::Gone);
         assert!(matches!(said(Errno::IO), Problem::Other(_)));
-        assert_eq!(ask(Path::new("/dev/video-none")).unwrap_err(), Problem::Gone);
+        assert_eq!(
+            ask(Path::new("/dev/video-none")).unwrap_err(),
+            Problem::Gone
+        );
         // No video device at all: it does not know the question.
-        assert!(matches!(ask(Path::new("/dev/null")), Err(Problem::Other(_))));
+        assert!(matches!(
+            ask(Path::new("/dev/null")),
+            Err(Problem::Other(_))
+        ));
+    }
+
+    #[test]
+    fn formats_are_called_as_v4l2_calls_them() {
+        assert_eq!(characters(*b"YUYV"), "YUYV");
+        assert_eq!(characters(*b"Y16 "), "Y16 ");
+        assert_eq!(characters([b'X', b'R', b'1', b'5' | 0x80]), "XR15-BE");
     }
 
     #[test]

@@ -64,7 +64,11 @@ mod tests {
         let process = tempfile::tempdir().unwrap();
         let open = process.path().join("fd");
         std::fs::create_dir(&open).unwrap();
-        for (number, target) in [("0", "/dev/null"), ("7", "/dev/video1"), ("8", "/dev/video1")] {
+        for (number, target) in [
+            ("0", "/dev/null"),
+            ("7", "/dev/video1"),
+            ("8", "/dev/video1"),
+        ] {
             std::os::unix::fs::symlink(target, open.join(number)).unwrap();
         }
         std::fs::write(process.path().join("comm"), "obs\n").unwrap();

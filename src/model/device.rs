@@ -336,7 +336,10 @@ mod tests {
         let of = |numerator, denominator| FrameRate::from_interval(numerator, denominator);
         assert_eq!(of(1, 30), Some(rate("30")));
         assert_eq!(of(1001, 30000), Some(rate("30000/1001")));
-        assert_eq!(of(333_333, 10_000_000).unwrap().to_string(), "10000000/333333");
+        assert_eq!(
+            of(333_333, 10_000_000).unwrap().to_string(),
+            "10000000/333333"
+        );
         assert_eq!(of(400_000, 10_000_000), Some(rate("25")));
         assert_eq!((of(0, 1), of(1, 0)), (None, None));
         for wrong in ["", "0/0", "a", "30/", "-1"] {

@@ -17,11 +17,7 @@ impl UsbCard {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usb-capture");
         let log = std::env::temp_dir().join("usb-capture.log");
         let mut command = Command::new(program);
-        Self(Process::start(
-            "usb-capture",
-            command.args(options),
-            &log,
-        ))
+        Self(Process::start("usb-capture", command.args(options), &log))
     }
 
     /// Pulls it.
