@@ -164,7 +164,7 @@ fn every_card_is_listed_with_its_names_formats_and_signal() {
                     said.out
                 );
             }
-            println!("{}", said.out);
+            eprintln!("{}", said.out);
         },
     );
 }
