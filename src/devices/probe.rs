@@ -270,7 +270,7 @@ fn formats(device: &v4l::Device) -> Vec<Format> {
             }
         }
         Format {
-            fourcc: String::from_utf8_lossy(&format.fourcc.repr).into_owned(),
+            fourcc: characters(format.fourcc.repr),
             compressed: format
                 .flags
                 .contains(v4l::format::description::Flags::COMPRESSED),
@@ -280,6 +280,17 @@ fn formats(device: &v4l::Device) -> Vec<Format> {
         }
     });
     told.collect()
+}
+
+/// The four characters; the highest bit says that the bytes are the other way round.
+fn characters(mut fourcc: [u8; 4]) -> String {
+    let is_big_endian = fourcc[3] & 0x80 != 0;
+    fourcc[3] &= 0x7f;
+    let mut text = String::from_utf8_lossy(&fourcc).into_owned();
+    if is_big_endian {
+        text += "-BE";
+    }
+    text
 }
 
 fn rates(device: &v4l::Device, fourcc: v4l::FourCC, width: u32, height: u32) -> Vec<FrameRate> {
@@ -395,6 +406,13 @@ mod tests {
             ask(Path::new("/dev/null")),
             Err(Problem::Other(_))
         ));
+    }
+
+    #[test]
+    fn formats_are_called_as_v4l2_calls_them() {
+        assert_eq!(characters(*b"YUYV"), "YUYV");
+        assert_eq!(characters(*b"Y16 "), "Y16 ");
+        assert_eq!(characters([b'X', b'R', b'1', b'5' | 0x80]), "XR15-BE");
     }
 
     #[test]

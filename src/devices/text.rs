@@ -8,6 +8,8 @@ use crate::model::device::{
 
 /// Sizes that a format is shown with; a card may list dozens.
 const SIZES: usize = 6;
+/// Formats that a card is shown with; `--json` has them all.
+const FORMATS: usize = 8;
 
 /// The whole list.
 pub fn inventory(inventory: &Inventory) -> String {
@@ -64,8 +66,15 @@ fn write_device(text: &mut String, device: &Device) -> fmt::Result {
     if inputs.len() > 1 {
         writeln!(text, "  inputs   {}", inputs.join(", "))?;
     }
-    for format in &device.formats {
+    for format in device.formats.iter().take(FORMATS) {
         writeln!(text, "  format   {:<4}  {}", format.fourcc, sizes(format))?;
+    }
+    if device.formats.len() > FORMATS {
+        writeln!(
+            text,
+            "           and {} more",
+            device.formats.len() - FORMATS
+        )?;
     }
     write_users(text, &device.used_by)
 }
@@ -132,7 +141,11 @@ fn sizes(format: &Format) -> String {
 fn size(size: &FrameSize) -> String {
     let rates = size.rates.iter();
     let rates: Vec<String> = rates.map(|rate| rate.decimal()).collect();
-    format!("{}x{} {}", size.width, size.height, rates.join(" "))
+    if rates.is_empty() {
+        format!("{}x{}", size.width, size.height)
+    } else {
+        format!("{}x{} at {}", size.width, size.height, rates.join(" "))
+    }
 }
 
 /// One change, in one line.
