@@ -10,7 +10,7 @@
 //! | [`secret`] | keys, and the masking of texts | nothing |
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
-//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file |
+//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, devices' names |
 //! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control, devices, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |

@@ -269,6 +269,7 @@ fn a_card_may_be_pulled_plugged_and_hang() {
             wait_until(seconds(10), "its plug is pulled", || {
                 engine.log().contains("its USB port is switched off and on")
             });
+            show.listen();
             card.send_frames();
             show.sees(Instant::now(), seconds(10), "cam", "YUYV");
             let log = engine.log();
@@ -290,8 +291,9 @@ fn a_card_may_be_pulled_plugged_and_hang() {
                 engine.log().matches("its USB port is switched").count() == 2
             });
             show.assert_went_on(since);
+            show.listen();
             card.recover();
-            show.sees(Instant::now(), seconds(20), "cam", "YUYV");
+            show.sees(Instant::now(), seconds(30), "cam", "YUYV");
             show.assert_went_on(since);
             eprintln!("{}", engine.log());
         });
