@@ -2,20 +2,21 @@
 # Both install the Debian packages they miss; everything else comes by cargo.
 
 # To build and to run: compilers, headers, and the GStreamer plug-ins that the pipelines name.
-PACKAGES := pkg-config gcc libc6-dev \
+PACKAGES := pkg-config gcc libc6-dev libclang-dev libudev-dev \
 	libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev libgtk-4-dev libadwaita-1-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common
 
-# To test: the servers, senders and players that a venue has, what makes the footage, and what
-# checks the translations.
+# To test: the servers, senders and players that a venue has, what makes the footage, what checks the
+# translations, and a virtual machine with devices (it fetches its kernel by itself).
 TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
 	ffmpeg mpv openssl zbar-tools python3 python3-pip gettext iproute2 \
-	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio
+	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio \
+	qemu-system-x86 busybox-static cpio kmod xz-utils v4l-utils
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak fuzz deps deps-test footage probe clean
+.PHONY: help run test lint bench soak fuzz deps deps-test footage vm probe clean
 # One step after the other, whatever -j says: the tests run in real time, and apt has one lock.
 .NOTPARALLEL:
 
@@ -26,7 +27,7 @@ run: deps ## build, put a demo venue on air, open its window, and say where to w
 	cargo build --release
 	@tests/tools/demo target/release/regie tests/demo/venue.toml
 
-test: deps-test footage ## unit tests side by side, then the real-time tests one at a time
+test: deps-test footage vm ## unit tests side by side, then the real-time tests one at a time
 	cargo test --lib --bins
 	cargo test --no-fail-fast --test '*' -- --test-threads=1
 	@echo "make test: every unit and real-time test passed"
@@ -62,6 +63,10 @@ deps-test: ## the same, and what the tests need
 
 footage: ## fetch and draw the pictures and sounds that the tests send
 	@tests/tools/footage
+
+# Exit status 69: this machine cannot have it. The tests that want it say so, and are skipped.
+vm: deps-test ## fetch the kernel of the virtual machine that has the tests' devices
+	@tests/tools/vm/prepare || [ $$? -eq 69 ]
 
 # Not Debian's python3-av (10.0): before 18, av.open() with options crashes on a live FLV stream.
 probe: deps-test ## install what tests/tools/probe needs, in target/python

@@ -41,6 +41,19 @@ pub enum Role {
     Ctl(CtlArgs),
     /// The operator's window, for an engine that runs or will run.
     Panel(PanelArgs),
+    /// Capture cards and audio inputs: what to write into the venue file, and whether a signal comes in.
+    Devices(DevicesArgs),
+}
+
+/// Arguments of `regie devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// Print one JSON document (`--watch`: one a line).
+    #[arg(long)]
+    pub json: bool,
+    /// What is there, then what comes and goes, until interrupted.
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// Arguments of `regie panel`, and of `regie` alone.
@@ -101,6 +114,8 @@ pub enum Verb {
     Status,
     /// Everything that happens, until interrupted.
     Watch,
+    /// The capture cards and audio inputs of the engine's machine.
+    Devices,
     /// Put a layout on air.
     Take {
         /// Which [default: the preview].
@@ -288,6 +303,7 @@ mod tests {
             "status",
             "status --json",
             "watch",
+            "devices",
             "take slides",
             "take",
             "take slides --transition cut",

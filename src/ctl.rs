@@ -71,6 +71,11 @@ fn converse(
             writeln!(out, "{}", to_line(&invitation)).map_err(AskError::Output)?
         }
         Reply::Join { invitation } => return join::print(&invitation, &args.verb, out),
+        Reply::Devices { devices } if args.json => {
+            writeln!(out, "{}", to_line(&devices)).map_err(AskError::Output)?
+        }
+        Reply::Devices { devices } => write!(out, "{}", crate::devices::text::inventory(&devices))
+            .map_err(AskError::Output)?,
         Reply::Snapshot { snapshot } if args.json => {
             writeln!(out, "{}", to_line(&snapshot)).map_err(AskError::Output)?
         }
@@ -116,6 +121,7 @@ fn request_of(verb: &Verb) -> Result<Request, String> {
             return source.map_or_else(guest, Ok).map(Request::Join);
         }
         Verb::Watch => return Ok(Request::Subscribe),
+        Verb::Devices => return Ok(Request::Devices),
         Verb::Take {
             layout,
             transition,

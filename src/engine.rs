@@ -8,6 +8,7 @@ mod airtime;
 mod blend;
 mod brush;
 mod canvas;
+mod capture;
 #[cfg(test)]
 pub(crate) mod chance;
 pub(crate) mod damage;

@@ -10,14 +10,15 @@
 //! | [`secret`] | keys, and the masking of texts | nothing |
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
-//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file |
-//! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control, join's addresses |
+//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, devices' names |
+//! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control, devices, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
-//! | [`control`] | the Unix socket: server and client | model, monitor, engine's notes |
+//! | [`control`] | the Unix socket: server and client | model, monitor, devices, engine's notes |
 //! | [`service`] | systemd, signals, logs | engine's notes |
 //! | [`join`] | how a laptop gets in: this machine's addresses, the join card | model, tongue |
-//! | [`ctl`] | the shell client | model, join, tongue, control's client |
+//! | [`devices`] | capture cards and audio inputs: which there are, and when they come and go | model, cli |
+//! | [`ctl`] | the shell client | model, join, tongue, devices' words, control's client |
 //! | [`cli`] | arguments as types | model, ctl's times |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
 //!
@@ -26,12 +27,13 @@
 //! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
 //! and `sound` are the programme. `monitors` paints for panels. `rtsp` serves the relay, `rtmp` laptops
 //! that push by RTMP, `srt` passes the datagrams of others on, `memory` writes the state, `control…`
-//! serve the socket. All others are GStreamer's streaming threads; our code on them copies small facts
-//! and returns.
+//! serve the socket, `devices` hears of what is plugged and pulled. All others are GStreamer's streaming
+//! threads; our code on them copies small facts and returns.
 
 pub mod cli;
 pub mod control;
 pub mod ctl;
+pub mod devices;
 pub mod engine;
 pub mod ingest;
 pub mod join;

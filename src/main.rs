@@ -8,7 +8,7 @@ use clap::Parser;
 
 use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role};
 use regie::venue::{Venue, VenueError};
-use regie::{control, ctl, engine, service};
+use regie::{control, ctl, devices, engine, service};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -17,6 +17,9 @@ fn main() -> ExitCode {
         Some(Role::Check(args)) => check(args),
         Some(Role::Ctl(args)) => ctl::run(args, &mut std::io::stdout(), &mut std::io::stderr()),
         Some(Role::Panel(args)) => panel(args, None),
+        Some(Role::Devices(args)) => {
+            devices::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
+        }
         None => alone(cli.panel, cli.config),
     }
 }

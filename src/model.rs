@@ -3,6 +3,7 @@
 
 #![deny(missing_docs)]
 
+pub mod device;
 pub mod fault;
 pub mod id;
 pub mod join;
@@ -10,10 +11,12 @@ pub mod layout;
 pub mod message;
 pub mod monitor;
 pub mod phrase;
+pub mod pixels;
 pub mod show;
 pub mod status;
 pub mod transition;
 
+pub use device::{Device, Inventory};
 pub use fault::{Fault, Said, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};
 pub use join::{Entrance, Invitation};
@@ -21,6 +24,7 @@ pub use layout::{Border, Colour, Crop, Fit, Layout, PixelRect, Rect, Slot, SlotL
 pub use message::{Command, Event, Refused, Reply, Request, Transition};
 pub use monitor::{View, ViewRequest};
 pub use phrase::Phrase;
+pub use pixels::Pixels;
 pub use show::{Gain, ShowState};
 pub use status::{SlateSound, Snapshot};
 pub use transition::Passage;

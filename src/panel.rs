@@ -17,6 +17,7 @@ mod big_button;
 mod board;
 mod card;
 mod controls;
+mod devices;
 mod fault_bar;
 mod field;
 mod geometry;

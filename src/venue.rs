@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{Layout, OutputId, RoleId, SlateSound, SourceId};
+use crate::model::{Layout, OutputId, Pixels, RoleId, SlateSound, SourceId};
 use crate::secret::Secret;
 use crate::tongue::Tongue;
 
@@ -129,6 +129,8 @@ pub enum SourceKind {
         /// Resolved against the venue file's folder.
         path: PathBuf,
     },
+    /// A capture card, or a camera that is one.
+    Capture(CaptureConfig),
     /// A moving pattern with a tone.
     Test {
         /// Pixels.
@@ -146,9 +148,38 @@ impl SourceKind {
             Self::Pull { .. } => "pull",
             Self::File { .. } => "file",
             Self::Image { .. } => "image",
+            Self::Capture(_) => "capture",
             Self::Test { .. } => "test",
         }
     }
+}
+
+/// A capture card: where it is, what the file fixes of what it gives, and what the show needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureConfig {
+    /// A link or a node under `/dev`.
+    pub device: PathBuf,
+    /// Which of its inputs; `None`: the one that it has chosen itself.
+    pub input: Option<CardInput>,
+    /// How it hands its pictures over; `None`: as serves best.
+    pub format: Option<Pixels>,
+    /// Pixels; `None`: as serves best.
+    pub size: Option<FrameSize>,
+    /// Pictures per second; `None`: as serves best.
+    pub framerate: Option<Rate>,
+    /// The largest slot of the source's role, in pixels of the programme.
+    pub need: FrameSize,
+    /// The programme's frames per second.
+    pub programme_rate: Rate,
+}
+
+/// One of a card's inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardInput {
+    /// Counted from 0.
+    Number(u32),
+    /// As the card calls it; upper and lower case are the same.
+    Name(String),
 }
 
 /// `[slate]`.

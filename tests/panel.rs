@@ -190,6 +190,24 @@ fn the_keys_of_the_show_work_wherever_the_focus_is() {
     panel.label("mix to the preview").wait_there();
     panel.key("h");
     panel.label("mix to the preview").wait_gone();
+    // What can be captured from, by its key and from the list of keys.
+    let devices = engine.ctl(&["devices", "--json"]).assert_ok().out.clone();
+    let devices: Value = serde_json::from_str(&devices).unwrap();
+    let is_empty = |kind: &str| devices[kind].as_array().unwrap().is_empty();
+    panel.key("d");
+    panel.button("Hide").wait_there();
+    if is_empty("video") && is_empty("audio") {
+        let nothing = "No capture card and no sound card is plugged in.";
+        panel.label(nothing).wait_there();
+    }
+    panel.key("d");
+    panel.button("Hide").wait_gone();
+    panel.key("h");
+    panel.button("Devices").wait_there().press();
+    panel.label("mix to the preview").wait_gone();
+    panel.button("Hide").wait_there();
+    panel.key("Escape");
+    panel.button("Hide").wait_gone();
 }
 
 #[test]

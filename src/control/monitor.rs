@@ -168,7 +168,7 @@ fn ask(mut stream: &UnixStream, views: &[ViewRequest]) -> Result<LentMemory, Ope
             })?;
             Ok(LentMemory::adopt(descriptor, views)?)
         }
-        Reply::Done | Reply::Join { .. } | Reply::Snapshot { .. } => {
+        Reply::Done | Reply::Join { .. } | Reply::Devices { .. } | Reply::Snapshot { .. } => {
             Err(io::Error::new(io::ErrorKind::InvalidData, "it answers something else").into())
         }
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use crate::devices;
 use crate::engine::note::{Cut, Line, Note, Notes, Subscriber, Watching, Wish};
 use crate::model::message::to_line;
 use crate::model::{Refused, Reply, Request};
@@ -225,6 +226,10 @@ fn read(stream: UnixStream, lines: &SyncSender<Line>, cut: &Arc<Cut>, notes: &No
                     Err(refused) => Reply::Refused(refused),
                 }
             }
+            // A card may take seconds to answer: this client waits, and nobody else.
+            Ok(Request::Devices) => Reply::Devices {
+                devices: Box::new(devices::inventory()),
+            },
             Ok(request) => {
                 ask(notes, |reply| Note::Request(request, reply)).unwrap_or_else(Reply::Refused)
             }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::devices;
 use crate::model::status::{BusStatus, OutputStatus, ShowStatus, SourceStatus, Tally};
 use crate::model::{Event, Fault, Snapshot};
 
@@ -221,6 +222,7 @@ pub fn event(event: &Event) -> Option<String> {
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),
         Event::FaultCleared { scope, code } => Some(format!("over: {scope:?} {code}")),
+        Event::Device { change } => Some(devices::text::change(change)),
         Event::Stopped => Some("the engine ends".to_owned()),
         Event::Programme { .. } | Event::Relay { .. } => None,
     }

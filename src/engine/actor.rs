@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use crate::devices;
 use crate::ingest::{Registry, rtmp, srt};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
@@ -75,6 +76,8 @@ pub(super) struct Actor {
     /// Of the slate, where the venue has some.
     pub(super) music: Option<Music>,
     pub(super) memory: Memory,
+    /// Hears of devices that come and go; `None` where the system does not tell.
+    pub(super) _devices: Option<devices::Watch>,
     pub(super) timebase: Timebase,
     pub(super) notes: Notes,
     pub(super) subscribers: Vec<Subscriber>,
@@ -141,6 +144,7 @@ impl Actor {
             Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),
             Note::Door(door, result) => self.on_door(door, result),
+            Note::Device(change) => self.tell(&Event::Device { change }),
             // Handled by the loop.
             Note::Shutdown => {}
         }
@@ -152,6 +156,11 @@ impl Actor {
             Request::Status | Request::Subscribe => Reply::Snapshot {
                 snapshot: Box::new(self.snapshot()),
             },
+            // Cards may take seconds to answer, and the engine has none: the client's thread asks them.
+            Request::Devices => Reply::Refused(Refused::new(
+                "invalid-request",
+                "devices are not asked by the engine",
+            )),
             // Views live as long as a connection: they are a note of their own.
             Request::Monitor(_) => Reply::Refused(Refused::new(
                 "invalid-request",

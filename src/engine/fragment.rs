@@ -19,6 +19,8 @@ macro_rules! fragments {
 
 /// Every fragment that is compiled in.
 pub const FRAGMENTS: &[(&str, &str)] = fragments![
+    "capture-interlaced",
+    "capture-jpeg",
     "decode-audio",
     "decode-video",
     "decode-video-turned",

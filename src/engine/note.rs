@@ -4,8 +4,10 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender};
 
+use crate::model::device::Change;
 use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
+use super::capture::CardNote;
 use super::feed::Media;
 use super::pipeline::PipeNote;
 
@@ -39,6 +41,8 @@ pub enum Note {
     SlatePicture(String),
     /// The show as of some earlier moment is on disk, or is not.
     Saved(Result<(), String>),
+    /// A capture card or a sound card has come or gone.
+    Device(Change),
     /// A door listens, or cannot.
     Door(Protocol, Result<(), String>),
     /// The process is asked to end.
@@ -107,6 +111,8 @@ pub enum SourceNote {
     Intake(PipeNote),
     /// Its decoder of picture or sound.
     Decoder(Media, PipeNote),
+    /// Its capture card.
+    Card(CardNote),
 }
 
 /// About the slate's music.

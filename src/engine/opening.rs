@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::devices;
 use crate::ingest::{PlaceConfig, Registry, rtmp, srt};
+use crate::model::device::Change;
 use crate::model::show::{Cast, SourceSetting};
 use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
 use crate::relay::{Playable, Relay};
@@ -20,7 +22,7 @@ use super::memory::{self, Memory, Recalled};
 use super::monitor::Monitors;
 use super::music::Music;
 use super::netlink::Network;
-use super::note::Notes;
+use super::note::{Note, Notes};
 use super::output::Output;
 use super::overload::Overload;
 use super::programme::{Programme, mean_behind};
@@ -103,6 +105,7 @@ impl Actor {
         let music = venue.slate.music.as_ref();
         let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
         let memory = Memory::start(state, notes.clone())?;
+        let devices = watch_devices(notes.clone());
         let mut actor = Self {
             figures: Figures::new(),
             venue,
@@ -130,6 +133,7 @@ impl Actor {
             slates,
             music,
             memory,
+            _devices: devices,
             timebase,
             notes,
             subscribers: Vec::new(),
@@ -175,6 +179,19 @@ impl Actor {
         );
         Ok(())
     }
+}
+
+/// Has every arrival and departure told to the engine thread.
+fn watch_devices(notes: Notes) -> Option<devices::Watch> {
+    let watch = devices::watch(move |change| match change {
+        // Sources look for themselves when they start.
+        Change::Present { .. } => {}
+        change => notes.send(Note::Device(change)),
+    });
+    let told = watch.inspect_err(|error| {
+        tracing::warn!("cards that come and go will not be noticed at once: {error}");
+    });
+    told.ok()
 }
 
 fn cast_of(venue: &Venue) -> Cast {

@@ -212,7 +212,7 @@ impl Actor {
         let since = before
             .filter(|own| own.state == state)
             .map_or_else(wall_clock, |own| own.since);
-        let reason = source.state().reason();
+        let reason = source.reason();
         let (picture, sound) = source.formats();
         let setting = self.show.sources.get(source.id());
         SourceStatus {

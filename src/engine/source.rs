@@ -1,6 +1,7 @@
 //! Supervisor of one source: starts its way in, notices when it falls silent or fails, tries again
 //! for ever with pauses. Owned by the engine thread; [`Source::poll`] is its clock.
 
+mod card;
 mod intake;
 mod trouble;
 
@@ -22,6 +23,8 @@ use super::samples::Samples;
 use super::timebase::Timebase;
 use super::wording::foreign;
 
+pub use card::CardFault;
+use card::CardSeat;
 pub use trouble::Change;
 use trouble::Watch;
 
@@ -143,6 +146,7 @@ pub struct Source {
     /// Tells notes of the pipelines of now from those of earlier ones.
     run: u64,
     intake: Option<Pipe>,
+    card: Option<CardSeat>,
     video: Option<Decoder>,
     audio: Option<Decoder>,
     decoders_due: Option<Instant>,
@@ -188,6 +192,7 @@ impl Source {
             },
             run: 0,
             intake: None,
+            card: None,
             video: None,
             audio: None,
             decoders_due: None,
@@ -275,6 +280,9 @@ impl Source {
                 "tone 48000 Hz".to_owned(),
             );
         }
+        if let Some(card) = &self.card {
+            return (card.picture().to_owned(), String::new());
+        }
         let of = |media, feed: &super::feed::Feed| {
             feed.caps()
                 .map_or(String::new(), |caps| describe(media, &caps))
@@ -302,6 +310,11 @@ impl Source {
     fn build(&mut self, now: Instant) -> Result<(), FragmentError> {
         if matches!(self.config.kind, SourceKind::Push { .. }) {
             self.renew_decoders(now);
+            return Ok(());
+        }
+        if let SourceKind::Capture(config) = &self.config.kind {
+            self.card = Some(CardSeat::start(self, config.clone(), now));
+            self.state = SourceState::Connecting { since: now };
             return Ok(());
         }
         if intake::is_encoded(&self.config.kind) {
@@ -398,6 +411,10 @@ impl Source {
             SourceNote::Intake(PipeNote::Error { text, detail }) => {
                 tracing::debug!("source {}: {detail}", self.config.id);
                 self.fail(foreign(&text), format!("{text} ({detail})"), now);
+                None
+            }
+            SourceNote::Card(note) => {
+                self.on_card(note, now);
                 None
             }
             SourceNote::Decoder(media, note) => {
@@ -499,7 +516,9 @@ impl Source {
             self.renew_decoders(now);
         }
         match self.state.clone() {
-            SourceState::Connecting { .. } | SourceState::Stalled { .. } if active => {
+            SourceState::Connecting { .. } | SourceState::Stalled { .. }
+                if active && !self.is_dark() =>
+            {
                 self.live_since = Some(now);
                 self.connects += 1;
                 self.state = SourceState::Live;
@@ -519,9 +538,13 @@ impl Source {
             {
                 self.give_up(Phrase::new("nothing arrives any more"), now);
             }
-            SourceState::Waiting { until, .. } if now >= until => self.start(now),
+            // A card's thread tries by itself.
+            SourceState::Waiting { until, .. } if now >= until && self.card.is_none() => {
+                self.start(now);
+            }
             _ => {}
         }
+        self.look_after_card(now);
     }
 
     /// Whether a trouble with its decoders is over since the last call.
@@ -538,9 +561,13 @@ impl Source {
         cured
     }
 
-    /// Whether regie goes and gets it, rather than wait for somebody to bring it.
+    /// Whether regie goes and gets it, rather than wait for somebody to bring it. Cards have their
+    /// own ways.
     fn fetches(&self) -> bool {
-        !matches!(self.config.kind, SourceKind::Push { .. })
+        !matches!(
+            self.config.kind,
+            SourceKind::Push { .. } | SourceKind::Capture(_)
+        )
     }
 }
 

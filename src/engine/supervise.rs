@@ -18,7 +18,7 @@ use super::note::{Note, Notes};
 use super::output::{Cause, Output, OutputState};
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
-use super::source::{Change, SourceState};
+use super::source::{CardFault, Change, SourceState};
 
 /// How often figures are refreshed, for people.
 const FIGURES: Duration = Duration::from_secs(1);
@@ -261,6 +261,10 @@ impl Actor {
             }
             return;
         }
+        if matches!(self.sources[index].config.kind, SourceKind::Capture(_)) {
+            self.judge_card(index);
+            return;
+        }
         if !self.sources[index].take_change() {
             return;
         }
@@ -286,7 +290,7 @@ impl Actor {
             (SourceKind::File { .. } | SourceKind::Image { .. }, _) => {
                 Phrase::new("Check the file.")
             }
-            (SourceKind::Test { .. }, _) => {
+            (SourceKind::Test { .. } | SourceKind::Capture(_), _) => {
                 Phrase::new("Check that GStreamer's plug-ins are installed.")
             }
         };
@@ -303,6 +307,25 @@ impl Actor {
         };
         let detail = state.detail().to_owned();
         self.raise(scope, "lost", Severity::Warning, said, &detail);
+    }
+
+    /// The same of a card: it has one trouble at a time, or none.
+    fn judge_card(&mut self, index: usize) {
+        let source = &mut self.sources[index];
+        let scope = Scope::Source(source.id().clone());
+        if source.take_change() && *source.state() == SourceState::Live {
+            let (picture, _) = source.formats();
+            tracing::info!("{} is live: {picture}", source.config.label);
+        }
+        let Some(CardFault { before, now }) = source.take_card_fault() else {
+            return;
+        };
+        if let Some(code) = before {
+            self.clear(&scope, code);
+        }
+        if let Some((code, said, detail)) = now {
+            self.raise(scope, code, Severity::Warning, said, &detail);
+        }
     }
 
     fn raise_no_picture(&mut self, index: usize) {

@@ -23,6 +23,12 @@ impl Timebase {
         self.clock.time().saturating_sub(self.base)
     }
 
+    /// Running time at a time of the system's monotonic clock, which the common clock is, in
+    /// nanoseconds; `None`: before the start.
+    pub fn of_monotonic(&self, nanoseconds: u64) -> Option<u64> {
+        nanoseconds.checked_sub(self.base.nseconds())
+    }
+
     /// Puts a pipeline that is not running yet on this clock and this base time.
     pub fn adopt(&self, pipeline: &gst::Pipeline) {
         pipeline.use_clock(Some(&self.clock));

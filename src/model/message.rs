@@ -15,6 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::device::{Change, Inventory};
 use super::fault::{Fault, Scope};
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
 use super::join::Invitation;
@@ -124,6 +125,8 @@ pub enum Request {
     Release(SourceId),
     /// What a laptop has to know to push to this source, or to `guest`: with the key.
     Join(SourceId),
+    /// Capture cards and audio inputs, as of now. The answer may take seconds.
+    Devices,
     /// A change of the show.
     Change(Command),
 }
@@ -155,6 +158,7 @@ impl Request {
         match value.get("request").and_then(|word| word.as_str()) {
             Some("status") => Ok(Self::Status),
             Some("subscribe") => Ok(Self::Subscribe),
+            Some("devices") => Ok(Self::Devices),
             Some("monitor" | "release" | "join") => serde_json::from_value::<OtherLine>(value)
                 .map(Self::from)
                 .map_err(invalid),
@@ -169,6 +173,7 @@ impl Request {
         match self {
             Self::Status => r#"{"request":"status"}"#.to_owned(),
             Self::Subscribe => r#"{"request":"subscribe"}"#.to_owned(),
+            Self::Devices => r#"{"request":"devices"}"#.to_owned(),
             Self::Monitor(views) => to_line(&OtherLine::Monitor {
                 views: views.clone(),
             }),
@@ -197,6 +202,11 @@ pub enum Reply {
     Join {
         /// As of now.
         invitation: Box<Invitation>,
+    },
+    /// Capture cards and audio inputs.
+    Devices {
+        /// As of now.
+        devices: Box<Inventory>,
     },
     /// The full state.
     Snapshot {
@@ -279,6 +289,13 @@ pub enum Event {
     Relay {
         /// The new state.
         relay: RelayStatus,
+    },
+    /// A capture card or a sound card has come or gone. The snapshot holds none: whoever shows them asks
+    /// for `devices` again.
+    Device {
+        /// Which, and how.
+        #[serde(flatten)]
+        change: Change,
     },
     /// A trouble began, or repeated.
     FaultRaised {
@@ -408,6 +425,7 @@ mod tests {
             monitor,
             release,
             join,
+            Request::Devices,
             Request::Status,
             Request::Subscribe,
         ] {

@@ -131,7 +131,7 @@ pub struct SourceStatus {
     pub id: SourceId,
     /// Its name for people.
     pub label: String,
-    /// `push`, `pull`, `file`, `image`, `test`.
+    /// `push`, `capture`, `pull`, `file`, `image`, `test`.
     pub kind: String,
     /// `idle` (nobody pushes), `connecting`, `live`, `stalled`, `waiting` (for the next attempt).
     pub state: String,
@@ -147,7 +147,8 @@ pub struct SourceStatus {
     /// slate is shown, even where its sound goes on and it is `live`.
     #[serde(default)]
     pub has_picture: bool,
-    /// Its picture as it arrives: `H.264 1920x1080 30 fps`; empty without one. Announced, perhaps not
+    /// Its picture as it arrives: `H.264 1920x1080 30 fps`, of a card `YUYV 1280x720, HDMI 1,
+    /// 720p60`; empty without one. Announced, perhaps not
     /// sent: see `has_picture`.
     pub picture: String,
     /// Its sound as it arrives: `AAC 48000 Hz stereo`; empty without one.
@@ -272,7 +273,7 @@ impl Snapshot {
             Event::FaultCleared { scope, code } => {
                 self.faults.retain(|own| !own.is_same(&scope, &code));
             }
-            Event::Stopped => {}
+            Event::Device { .. } | Event::Stopped => {}
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Action {
     Faults,
     /// The card of keys opens or closes.
     Keys,
+    /// The list of capture cards and audio inputs opens or closes.
+    Devices,
     /// An answer to the question in the window.
     Answer(Answer),
 }
@@ -62,6 +64,8 @@ pub enum Answer {
     StopOutput(OutputId),
     /// The source's publisher goes.
     Release(SourceId),
+    /// The list of capture cards and audio inputs opens.
+    Devices,
     /// The window closes, the show goes on.
     LeaveRunning,
     /// The engine that this window started ends, then the window closes.

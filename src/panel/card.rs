@@ -3,10 +3,11 @@
 
 use gtk::prelude::*;
 
-use crate::model::{OutputId, Severity, SourceId};
+use crate::model::{Inventory, OutputId, Severity, SourceId};
 use crate::tongue::Tongue;
 
 use super::action::{Act, Action, Answer};
+use super::devices;
 use super::show::set_name;
 
 /// What a card holds.
@@ -32,6 +33,8 @@ pub enum Card {
     Keys,
     /// The last faults.
     Faults,
+    /// Capture cards and audio inputs; `None` until they have answered.
+    Devices(Option<Box<Inventory>>),
 }
 
 impl Card {
@@ -115,6 +118,15 @@ pub fn fill(place: &gtk::Box, tongue: Tongue, card: &Card, past: &[Past], act: &
         Card::Keys => {
             heading(place, tongue.tr("Keys"), "");
             place.append(&keys(tongue));
+            let answers = [
+                (tongue.tr("Hide"), Answer::Cancel, "calm"),
+                (tongue.tr("Devices"), Answer::Devices, "calm"),
+            ];
+            buttons(place, &answers, act);
+        }
+        Card::Devices(inventory) => {
+            heading(place, tongue.tr("Devices"), "");
+            place.append(&devices::list(tongue, inventory.as_deref()));
             buttons(place, &[(tongue.tr("Hide"), Answer::Cancel, "calm")], act);
         }
         Card::Faults => {
@@ -178,6 +190,7 @@ fn keys(tongue: Tongue) -> gtk::Grid {
         ("R", tongue.tr("select a role, then the next one")),
         ("1 … 9", tongue.tr("this source plays the selected role")),
         ("L", tongue.tr("list of faults")),
+        ("D", tongue.tr("capture cards and audio inputs")),
         ("H", tongue.tr("these keys")),
         (
             tongue.tr("Tab, Ctrl + Enter"),

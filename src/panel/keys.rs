@@ -26,6 +26,8 @@ pub enum Key {
     Keys,
     /// L.
     Faults,
+    /// D.
+    Devices,
     /// Control and Enter, or Control and Space: presses what is focused.
     Press,
 }
@@ -61,6 +63,7 @@ pub fn meaning(key: gdk::Key, code: u32, state: gdk::ModifierType) -> Option<Key
         gdk::Key::g | gdk::Key::G => return Some(Key::Morph),
         gdk::Key::h | gdk::Key::H | gdk::Key::question => return Some(Key::Keys),
         gdk::Key::l | gdk::Key::L => return Some(Key::Faults),
+        gdk::Key::d | gdk::Key::D => return Some(Key::Devices),
         _ => {}
     }
     digit(key, code).map(Key::Source)

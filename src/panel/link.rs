@@ -2,12 +2,12 @@
 //! sends commands. Neither is waited for; what they hear comes back into the main loop by a
 //! channel. An engine that goes is looked for until it is back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::control::client::{AskError, Client};
-use crate::model::{Command, Event, Refused, Reply, Request, Snapshot};
+use crate::model::{Command, Event, Inventory, Refused, Reply, Request, Snapshot};
 
 /// Pause between two attempts to find the engine.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -27,12 +27,16 @@ pub enum Heard {
     Lost,
     /// A command was not carried out.
     Refused(Refused),
+    /// Capture cards and audio inputs, as they were asked for.
+    Devices(Box<Inventory>),
 }
 
 /// The line. Dropped, its threads end when they next wake.
 #[derive(Debug)]
 pub struct Link {
     wishes: Sender<Wish>,
+    socket: PathBuf,
+    heard: async_channel::Sender<Heard>,
 }
 
 /// A request, and when the operator made it.
@@ -47,17 +51,42 @@ impl Link {
         std::thread::Builder::new()
             .name("link".into())
             .spawn(move || listen(&path, &own))?;
-        let path = socket.to_owned();
+        let (path, own) = (socket.to_owned(), sender.clone());
         std::thread::Builder::new()
             .name("wishes".into())
-            .spawn(move || send(&path, &queue, &sender))?;
-        Ok((Self { wishes }, heard))
+            .spawn(move || send(&path, &queue, &own))?;
+        let link = Self {
+            wishes,
+            socket: socket.to_owned(),
+            heard: sender,
+        };
+        Ok((link, heard))
     }
 
     /// Sends a request; a refusal is heard.
     pub fn send(&self, request: Request) {
         // The thread lives as long as the panel hears.
         let _ = self.wishes.send((Instant::now(), request));
+    }
+}
+
+impl Link {
+    /// Asks for the capture cards and audio inputs, on a connection of its own: a card that hangs takes
+    /// seconds, and no wish waits for it. Without an answer nothing is heard.
+    pub fn ask_devices(&self) {
+        let (path, heard) = (self.socket.clone(), self.heard.clone());
+        let asked = std::thread::Builder::new()
+            .name("ask-devices".into())
+            .spawn(move || {
+                let answer = Client::connect(&path).and_then(|mut own| own.ask(&Request::Devices));
+                if let Ok(Reply::Devices { devices }) = answer {
+                    // A panel that ends no longer listens.
+                    let _ = heard.send_blocking(Heard::Devices(devices));
+                }
+            });
+        if let Err(error) = asked {
+            tracing::warn!("the devices cannot be asked for: {error}");
+        }
     }
 }
 

@@ -306,6 +306,11 @@ impl Operator {
                         known.state = State::Stopped;
                         lost = true;
                     }
+                    (Event::Device { .. }, _) => {
+                        if matches!(known.card, Some(Card::Devices(_))) {
+                            self.link.ask_devices();
+                        }
+                    }
                     (event, Some(snapshot)) => {
                         let until = snapshot.show.slate_until;
                         snapshot.apply(event);
@@ -323,6 +328,14 @@ impl Operator {
                     known.state = State::Searching;
                 }
                 lost = true;
+            }
+            Heard::Devices(devices) => {
+                drop(known);
+                // It may have been closed while they were asked.
+                if self.shows_devices() {
+                    self.show_card(Some(Card::Devices(Some(devices))));
+                }
+                return;
             }
             Heard::Refused(refused) => {
                 let text = self.refusal(&refused);

@@ -1,6 +1,7 @@
 //! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
 //! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
 
+mod capture;
 mod ingest;
 mod layout;
 mod ornament;
@@ -43,8 +44,9 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
         take::word(value, &[("auto", None), ("fr", french), ("en", english)])
     });
     let programme = programme(&root.section("programme"));
-    let sources = source::sources(&root, folder, programme.framerate);
+    let mut sources = source::sources(&root, folder, programme.framerate);
     let layouts = layout::layouts(&root, programme.size, &sources);
+    capture::fit_to_show(&mut sources, &programme, &layouts);
     let name = name.unwrap_or_else(|| "regie".to_owned());
     let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
     let outputs = output::outputs(&root, folder);

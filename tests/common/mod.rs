@@ -27,7 +27,9 @@ mod room;
 mod shot;
 mod sound;
 mod track;
+mod usb_card;
 mod viewer;
+mod vm;
 mod widget;
 
 pub use crowd::{Player, ask_to_play, connect_from};
@@ -49,7 +51,9 @@ pub use room::Room;
 pub use shot::Shot;
 pub use sound::Sound;
 pub use track::{Packet, Track};
+pub use usb_card::UsbCard;
 pub use viewer::Viewer;
+pub use vm::{Vm, modprobe, set_control, settle, unload};
 pub use widget::{Node, Widget};
 
 use std::net::{TcpListener, UdpSocket};

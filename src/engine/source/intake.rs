@@ -12,13 +12,21 @@ use super::Source;
 
 /// Whether the source arrives encoded, and is decoded by decoders of its own.
 pub fn is_encoded(kind: &SourceKind) -> bool {
-    !matches!(kind, SourceKind::Image { .. } | SourceKind::Test { .. })
+    !matches!(
+        kind,
+        SourceKind::Image { .. } | SourceKind::Test { .. } | SourceKind::Capture(_)
+    )
 }
 
 /// Starts the source's way in.
 pub fn start(source: &Source, reporter: Reporter) -> Result<Pipe, FragmentError> {
     let pipe = match &source.config.kind {
-        SourceKind::Push { .. } => return Err(FragmentError::Missing("source-push".to_owned())),
+        SourceKind::Push { .. } | SourceKind::Capture(_) => {
+            return Err(FragmentError::Missing(format!(
+                "source-{}",
+                source.config.kind.name()
+            )));
+        }
         SourceKind::Pull { uri } => {
             let (name, property, pace) = match uri.scheme() {
                 "rtmp" | "rtmps" => ("source-pull-rtmp", "location", Pace::Sender),

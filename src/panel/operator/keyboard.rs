@@ -152,6 +152,7 @@ impl Operator {
             Key::NextRole => Some(Action::NextRole),
             Key::Keys => Some(Action::Keys),
             Key::Faults => Some(Action::Faults),
+            Key::Devices => Some(Action::Devices),
             Key::Press => None,
         }
     }

@@ -52,6 +52,8 @@ impl Operator {
             Action::Direct(direct) => self.known.borrow_mut().direct = direct,
             Action::Faults => self.toggle_card(Card::Faults),
             Action::Keys => self.toggle_card(Card::Keys),
+            Action::Devices if self.shows_devices() => self.show_card(None),
+            Action::Devices => self.show_devices(),
             Action::Answer(answer) => self.on_answer(answer),
         }
     }
@@ -168,6 +170,7 @@ impl Operator {
             Answer::Cancel => {}
             Answer::StopOutput(output) => self.command(Command::Output { output, run: false }),
             Answer::Release(source) => self.request(Request::Release(source)),
+            Answer::Devices => self.show_devices(),
             Answer::LeaveRunning => self.close(),
             Answer::StopShow => {
                 if let Some(engine) = self.own_engine.take() {
@@ -181,6 +184,16 @@ impl Operator {
     fn toggle_card(self: &Rc<Self>, card: Card) {
         let shown = self.known.borrow().card.as_ref() == Some(&card);
         self.show_card((!shown).then_some(card));
+    }
+
+    /// Whether the list of devices lies over the board.
+    pub(super) fn shows_devices(&self) -> bool {
+        matches!(self.known.borrow().card, Some(Card::Devices(_)))
+    }
+
+    fn show_devices(self: &Rc<Self>) {
+        self.show_card(Some(Card::Devices(None)));
+        self.link.ask_devices();
     }
 
     pub(super) fn show_card(self: &Rc<Self>, card: Option<Card>) {

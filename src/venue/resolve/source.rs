@@ -14,26 +14,31 @@ use crate::model::{RoleId, SourceId};
 const SCHEMES: [&str; 7] = ["rtmp", "rtmps", "rtsp", "rtsps", "srt", "http", "https"];
 
 /// Keys that only some kinds have, with those kinds.
-const KEYS_OF_KINDS: [(&str, &str); 5] = [
+const KEYS_OF_KINDS: [(&str, &str); 8] = [
     ("key_file", "\"push\""),
     ("uri", "\"pull\""),
     ("path", "\"file\" and \"image\""),
-    ("size", "\"test\""),
-    ("framerate", "\"test\""),
+    ("device", "\"capture\""),
+    ("input", "\"capture\""),
+    ("format", "\"capture\""),
+    ("size", "\"capture\" and \"test\""),
+    ("framerate", "\"capture\" and \"test\""),
 ];
 
 /// The word after `kind =`.
 #[derive(Clone, Copy)]
 enum KindWord {
     Push,
+    Capture,
     Pull,
     File,
     Image,
     Test,
 }
 
-const KINDS: [(&str, KindWord); 5] = [
+const KINDS: [(&str, KindWord); 6] = [
     ("push", KindWord::Push),
+    ("capture", KindWord::Capture),
     ("pull", KindWord::Pull),
     ("file", KindWord::File),
     ("image", KindWord::Image),
@@ -84,7 +89,7 @@ fn source<'a>(section: Section<'a>, folder: &Path, programme_rate: Rate) -> Read
     let id: Option<SourceId> = section.required("id", ID_RULE, take::id);
     let label = section.optional("label", take::LABEL, take::label);
     let role: Option<RoleId> = section.optional("role", ID_RULE, take::id);
-    let accepted = "push, pull, file, image, test";
+    let accepted = "push, capture, pull, file, image, test";
     let word = section.required("kind", accepted, |value| take::word(value, &KINDS));
     let delay = section.optional("delay", "a time as \"40ms\", 0ms to 2s", |value| {
         let most = Duration::from_secs(2);
@@ -147,6 +152,9 @@ fn kind(
         }
         KindWord::Image => {
             path(section, folder, "a picture").map(|path| SourceKind::Image { path })
+        }
+        KindWord::Capture => {
+            super::capture::config(section, programme_rate).map(SourceKind::Capture)
         }
         KindWord::Test => Some(SourceKind::Test {
             size: section

@@ -7,6 +7,7 @@ use super::*;
 use crate::secret::redact;
 use crate::venue::{SoundPolicy, SourceKind};
 
+mod cards;
 mod refusals;
 
 /// A camera that every list of sources can begin with: two lines of text, no complaint.
@@ -439,7 +440,7 @@ fn the_comments_of_the_demo_are_true() {
         text = text.replace(file, "#");
     }
     let venue = accepted(&without_secrets(&text));
-    assert_eq!((venue.sources.len(), venue.outputs.len()), (5, 1));
+    assert_eq!((venue.sources.len(), venue.outputs.len()), (6, 1));
     let camera = &venue.layouts[0].slots[1];
     assert!(camera.border.is_some() && camera.crop.is_some() && camera.label.is_some());
     assert_eq!(venue.layouts.len(), 2);
