@@ -12,6 +12,7 @@ mod canvas;
 pub(crate) mod chance;
 pub(crate) mod damage;
 mod decode;
+mod desk;
 mod door;
 mod drift;
 mod encoder;

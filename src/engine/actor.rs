@@ -17,6 +17,7 @@ use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
 
+use super::desk::Desk;
 use super::encoder::Choice;
 use super::ledger::{Ledger, wall_clock};
 use super::memory::Memory;
@@ -72,6 +73,8 @@ pub(super) struct Actor {
     pub(super) audio: EncoderSeat,
     pub(super) overload: Overload,
     pub(super) slates: Slates,
+    /// Where the venue has one.
+    pub(super) desk: Option<Desk>,
     /// Of the slate, where the venue has some.
     pub(super) music: Option<Music>,
     pub(super) memory: Memory,
@@ -113,6 +116,7 @@ impl Actor {
         self.srt = None;
         self.outputs.clear();
         self.sources.clear();
+        self.desk = None;
     }
 
     fn on_note(&mut self, note: Note) {
@@ -137,6 +141,7 @@ impl Actor {
                 }
             }
             Note::Encoder(media, run, note) => self.on_encoder(media, run, note, now),
+            Note::Desk(run, note) => self.on_desk(run, note, now),
             Note::Music(run, note) => self.on_music(run, note, now),
             Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),

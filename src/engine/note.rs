@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, SyncSender};
 
 use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
+use super::desk::Trouble;
 use super::feed::Media;
 use super::pipeline::PipeNote;
 
@@ -33,6 +34,8 @@ pub enum Note {
     Output(OutputId, u64, PipeNote),
     /// An encoder of run `.1`.
     Encoder(Media, u64, PipeNote),
+    /// The audio desk's session of run `.0`.
+    Desk(u64, DeskNote),
     /// The slate's music of run `.0`.
     Music(u64, MusicNote),
     /// The slate's picture cannot be shown, for this reason.
@@ -107,6 +110,15 @@ pub enum SourceNote {
     Intake(PipeNote),
     /// Its decoder of picture or sound.
     Decoder(Media, PipeNote),
+}
+
+/// About the audio desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeskNote {
+    /// Its sound arrives, in this format.
+    Live(String),
+    /// There is none, or no more, for this reason.
+    Broke(Trouble, String),
 }
 
 /// About the slate's music.

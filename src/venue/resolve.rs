@@ -1,6 +1,7 @@
 //! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
 //! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
 
+mod desk;
 mod ingest;
 mod layout;
 mod ornament;
@@ -47,6 +48,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let layouts = layout::layouts(&root, programme.size, &sources);
     let name = name.unwrap_or_else(|| "regie".to_owned());
     let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
+    let desk = desk::desk(&root, &sources, language.flatten());
     let outputs = output::outputs(&root, folder);
     let relay_section = root.section("relay");
     let relay = relay(&relay_section, folder, &sources);
@@ -73,6 +75,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
             .collect(),
         layouts,
         slate,
+        desk,
         outputs,
         relay,
         ingest,
