@@ -5,7 +5,8 @@
 PACKAGES := pkg-config gcc libc6-dev libclang-dev libudev-dev \
 	libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev libgtk-4-dev libadwaita-1-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common \
+	libasound2-dev
 
 # To test: the servers, senders and players that a venue has, what makes the footage, what checks the
 # translations, and a virtual machine with devices (it fetches its kernel by itself).
@@ -13,7 +14,8 @@ TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
 	ffmpeg mpv openssl zbar-tools python3 python3-pip gettext iproute2 \
 	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio \
-	qemu-system-x86 busybox-static cpio kmod xz-utils v4l-utils
+	qemu-system-x86 busybox-static cpio kmod xz-utils v4l-utils \
+	pulseaudio pulseaudio-utils libasound2-plugins alsa-utils
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench soak fuzz deps deps-test footage vm probe clean

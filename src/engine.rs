@@ -13,6 +13,7 @@ mod capture;
 pub(crate) mod chance;
 pub(crate) mod damage;
 mod decode;
+mod desk;
 mod door;
 mod drift;
 mod encoder;

@@ -37,6 +37,8 @@ pub struct Venue {
     pub layouts: Vec<Layout>,
     /// What stands in for the whole programme.
     pub slate: SlateConfig,
+    /// The audio desk, where the room has one.
+    pub desk: Option<DeskConfig>,
     /// In the file's order.
     pub outputs: Vec<OutputConfig>,
     /// The built-in RTSP server.
@@ -202,6 +204,28 @@ pub struct MusicConfig {
     pub path: PathBuf,
     /// In dB, -60 to +12.
     pub gain: f64,
+}
+
+/// `[desk]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeskConfig {
+    /// As the sound system calls it: `default`, `hw:CARD=…`; or a link to it below `/dev`.
+    pub device: String,
+    /// Which of its channels are heard left and right, counted from 1; the same twice: one, on both
+    /// sides.
+    pub channels: [u16; 2],
+    /// Samples a second that it is asked for, 44100 to 96000; `None`: the best it has.
+    pub rate: Option<u32>,
+    /// Its name for people.
+    pub label: String,
+    /// Shifts its sound, 0 to 2 s.
+    pub delay: Duration,
+    /// Gain in dB, -60 to +12.
+    pub gain: f64,
+    /// Whether it starts muted.
+    pub mute: bool,
+    /// When it is heard.
+    pub sound: SoundPolicy,
 }
 
 /// One `[[output]]`.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::devices;
-use crate::model::status::{BusStatus, OutputStatus, ShowStatus, SourceStatus, Tally};
+use crate::model::status::{BusStatus, DeskStatus, OutputStatus, ShowStatus, SourceStatus, Tally};
 use crate::model::{Event, Fault, Snapshot};
 
 /// The whole state, for a person at a shell.
@@ -71,6 +71,9 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
             source.delay_ms,
             formats.join(", ")
         )?;
+    }
+    if let Some(desk) = &s.desk {
+        writeln!(text, "  desk      {}", desk_line(desk))?;
     }
     for output in &s.outputs {
         writeln!(
@@ -188,6 +191,23 @@ fn output_line(output: &OutputStatus) -> String {
     )
 }
 
+fn desk_line(desk: &DeskStatus) -> String {
+    let mute = if desk.mute { " muted" } else { "" };
+    let [left, right] = desk.channels;
+    let how = if desk.state == "live" {
+        format!(
+            "{}, {left} and {right} of them heard; {} ms late, its clock {:+.1} ppm, {} xruns",
+            desk.sound, desk.latency_ms, desk.drift_ppm, desk.xruns
+        )
+    } else {
+        desk.reason.clone()
+    };
+    format!(
+        "{:<12} {:<10} {:+.1} dB{mute} {} ms  {how}",
+        desk.device, desk.state, desk.gain_db, desk.delay_ms
+    )
+}
+
 fn fault_line(fault: &Fault) -> String {
     let times = if fault.count > 1 {
         format!(" ({} times)", fault.count)
@@ -220,6 +240,7 @@ pub fn event(event: &Event) -> Option<String> {
             publisher(source)
         )),
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
+        Event::Desk { desk } => Some(format!("desk: {}", desk_line(desk))),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),
         Event::FaultCleared { scope, code } => Some(format!("over: {scope:?} {code}")),
         Event::Device { change } => Some(devices::text::change(change)),

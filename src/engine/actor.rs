@@ -18,6 +18,7 @@ use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
 
+use super::desk::Desk;
 use super::encoder::Choice;
 use super::ledger::{Ledger, wall_clock};
 use super::memory::Memory;
@@ -73,6 +74,8 @@ pub(super) struct Actor {
     pub(super) audio: EncoderSeat,
     pub(super) overload: Overload,
     pub(super) slates: Slates,
+    /// Where the venue has one.
+    pub(super) desk: Option<Desk>,
     /// Of the slate, where the venue has some.
     pub(super) music: Option<Music>,
     pub(super) memory: Memory,
@@ -116,6 +119,7 @@ impl Actor {
         self.srt = None;
         self.outputs.clear();
         self.sources.clear();
+        self.desk = None;
     }
 
     fn on_note(&mut self, note: Note) {
@@ -140,6 +144,7 @@ impl Actor {
                 }
             }
             Note::Encoder(media, run, note) => self.on_encoder(media, run, note, now),
+            Note::Desk(run, note) => self.on_desk(run, note, now),
             Note::Music(run, note) => self.on_music(run, note, now),
             Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),

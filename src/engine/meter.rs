@@ -28,11 +28,16 @@ const SHORT_TERM: usize = 30;
 /// What BS.1770 takes off the power of what it has filtered, in dB.
 const OFFSET: f64 = -0.691;
 
-/// The levels as of the last block: the mix, then the sources in the venue's order.
+/// The levels as of the last block: the mix, then the sources in the venue's order, then the desk.
 #[derive(Debug)]
 pub struct Board(Mutex<Vec<Levels>>);
 
 impl Board {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Copies the levels.
     pub fn read(&self, into: &mut Vec<Levels>) {
         into.clone_from(&self.0.lock());
@@ -41,14 +46,14 @@ impl Board {
 
 /// All meters. Owned by the sound thread.
 pub struct Meters {
-    /// The mix, then the sources.
+    /// The mix, then the sources, then the desk.
     meters: Vec<Meter>,
     block: Box<[[f32; CHANNELS]]>,
     board: Arc<Board>,
 }
 
 impl Meters {
-    /// Meters for the mix and so many sources.
+    /// Meters for the mix and for so many sounds of which it is made, the first of its inputs.
     pub fn new(sources: usize) -> Self {
         let count = sources + 1;
         Self {

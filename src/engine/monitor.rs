@@ -184,7 +184,7 @@ impl Monitors {
             tracing::error!("the thread that paints monitors cannot be started: {error}");
             Refused::new("unavailable", format!("no thread for the views: {error}"))
         })?;
-        let levels = self.sources.len() as u32 + 1;
+        let levels = self.room.board.count() as u32;
         let memory = OwnMemory::create(views, levels).map_err(unavailable)?;
         let descriptor = memory.descriptor().map_err(unavailable)?;
         let looks = memory.looks();

@@ -8,6 +8,7 @@ use crate::model::device::Change;
 use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
 use super::capture::CardNote;
+use super::desk::Trouble;
 use super::feed::Media;
 use super::pipeline::PipeNote;
 
@@ -35,6 +36,8 @@ pub enum Note {
     Output(OutputId, u64, PipeNote),
     /// An encoder of run `.1`.
     Encoder(Media, u64, PipeNote),
+    /// The audio desk's session of run `.0`.
+    Desk(u64, DeskNote),
     /// The slate's music of run `.0`.
     Music(u64, MusicNote),
     /// The slate's picture cannot be shown, for this reason.
@@ -113,6 +116,15 @@ pub enum SourceNote {
     Decoder(Media, PipeNote),
     /// Its capture card.
     Card(CardNote),
+}
+
+/// About the audio desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeskNote {
+    /// Its sound arrives, in this format.
+    Live(String),
+    /// There is none, or no more, for this reason.
+    Broke(Trouble, String),
 }
 
 /// About the slate's music.

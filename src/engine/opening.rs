@@ -9,12 +9,13 @@ use crate::devices;
 use crate::ingest::{PlaceConfig, Registry, rtmp, srt};
 use crate::model::device::Change;
 use crate::model::show::{Cast, SourceSetting};
-use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState};
+use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowState, SourceId};
 use crate::relay::{Playable, Relay};
-use crate::venue::{SourceConfig, SourceKind, Venue};
+use crate::venue::{DeskConfig, SourceConfig, SourceKind, Venue};
 
 use super::StartEngineError;
 use super::actor::Actor;
+use super::desk::Desk;
 use super::encoder;
 use super::feed::Media;
 use super::ledger::{Ledger, wall_clock};
@@ -73,7 +74,8 @@ impl Actor {
             .iter()
             .map(|source| source.pictures.clone())
             .collect();
-        let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
+        let sounds = sources.len() + usize::from(venue.desk.is_some());
+        let programme = Programme::new(&venue.programme, &timebase, pictures, sounds, scene);
         let next = preview_scene(&venue, &cast, &show, &sources, &mut slates);
         let monitors = Monitors::start(&venue.programme, &programme, &sources, next)?;
         let outputs = (0..)
@@ -102,6 +104,9 @@ impl Actor {
             srt::Door::start(listen, registry.clone(), timebase.clone(), notes.clone())
         });
         let srt = srt.transpose()?;
+        let behind = mean_behind(&venue.programme);
+        let desk =
+            (venue.desk.clone()).map(|config| Desk::new(config, &timebase, notes.clone(), behind));
         let music = venue.slate.music.as_ref();
         let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
         let memory = Memory::start(state, notes.clone())?;
@@ -131,6 +136,7 @@ impl Actor {
             video: EncoderSeat::default(),
             audio: EncoderSeat::default(),
             slates,
+            desk,
             music,
             memory,
             _devices: devices,
@@ -225,6 +231,14 @@ pub(super) fn setting_of(config: &SourceConfig) -> SourceSetting {
     }
 }
 
+pub(super) fn setting_of_desk(config: &DeskConfig) -> SourceSetting {
+    SourceSetting {
+        gain: Gain::from_db(config.gain).unwrap_or(Gain::UNITY),
+        mute: config.mute,
+        delay_ms: config.delay.as_millis() as u32,
+    }
+}
+
 /// The show as the venue file opens it: the first layout on air, the next one prepared, a role
 /// played by the first source that has it.
 fn opening(venue: &Venue, cast: &Cast) -> ShowState {
@@ -246,6 +260,7 @@ fn opening(venue: &Venue, cast: &Cast) -> ShowState {
         roles,
         sources: (venue.sources.iter())
             .map(|s| (s.id.clone(), setting_of(s)))
+            .chain((venue.desk.iter()).map(|desk| (SourceId::desk(), setting_of_desk(desk))))
             .collect(),
         outputs: (venue.outputs.iter())
             .map(|o| (o.id.clone(), o.enabled))

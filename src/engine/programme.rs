@@ -141,11 +141,13 @@ pub struct Programme {
 
 impl Programme {
     /// A programme that does not run yet. `sources` are all pictures of the venue: also those that
-    /// no slot shows are kept moving, so that a cut to them shows what is so now.
+    /// no slot shows are kept moving, so that a cut to them shows what is so now. `sounds` are those of
+    /// sources and desk: so many of what is mixed are measured.
     pub fn new(
         config: &ProgrammeConfig,
         timebase: &Timebase,
         sources: Vec<Arc<Pictures>>,
+        sounds: usize,
         scene: Scene,
     ) -> Self {
         let scene = Arc::new(scene);
@@ -166,7 +168,7 @@ impl Programme {
         let audio = Feed::new(Media::Audio);
         let step = config.framerate.frame_duration().as_nanos() as u64;
         let window = Arc::<Window>::default();
-        let meters = Meters::new(sources.len());
+        let meters = Meters::new(sounds);
         let board = meters.board();
         let picture = PictureLoop {
             shared: shared.clone(),

@@ -131,7 +131,7 @@ impl Actor {
                 clients: self.figures.clients,
                 players: self.figures.players,
             },
-            desk: None,
+            desk: self.desk_status(),
             recordings: Vec::new(),
             faults: self.ledger.all().to_vec(),
             show,
@@ -314,6 +314,11 @@ pub(super) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Event> {
         events.push(Event::Output {
             output: output.clone(),
         });
+    }
+    if before.desk != after.desk
+        && let Some(desk) = &after.desk
+    {
+        events.push(Event::Desk { desk: desk.clone() });
     }
     if before.relay != after.relay {
         events.push(Event::Relay {

@@ -14,7 +14,7 @@ use super::ledger::wall_clock;
 use super::mix::MixInput;
 use super::music;
 use super::note::MusicNote;
-use super::opening::setting_of;
+use super::opening::{setting_of, setting_of_desk};
 use super::programme::{Scene, SceneSlot, sound_lag};
 use super::slate::{Slate, Slates};
 use super::source::Source;
@@ -29,7 +29,7 @@ impl Actor {
         // By sound = "programme" a slate is for the eye alone.
         let silent = pause && self.venue.slate.sound != SlateSound::Programme;
         let shown = self.sources_heard();
-        let mut inputs = Vec::with_capacity(self.sources.len() + 1);
+        let mut inputs = Vec::with_capacity(self.sources.len() + 2);
         for source in &self.sources {
             let setting = self.show.sources.get(source.id());
             let setting = setting
@@ -54,8 +54,35 @@ impl Actor {
                 lag: sound_lag(&self.venue.programme, delay),
             });
         }
+        self.add_desk(pause, silent, &mut inputs);
         let fade = self.add_music(pause, &mut inputs, fade);
         self.programme.mix(inputs, fade);
+    }
+
+    /// The desk comes after the sources.
+    fn add_desk(&self, pause: bool, silent: bool, inputs: &mut Vec<MixInput>) {
+        let Some(desk) = &self.desk else {
+            return;
+        };
+        let setting = self.show.sources.get(&SourceId::desk()).copied();
+        let setting = setting.unwrap_or_else(|| setting_of_desk(&desk.config));
+        inputs.push(MixInput {
+            samples: desk.samples.clone(),
+            heard: match desk.config.sound {
+                SoundPolicy::Always => !silent,
+                SoundPolicy::OnAir => !pause,
+                SoundPolicy::Off => false,
+            },
+            gain: if setting.mute || (silent && self.music.is_some()) {
+                0.0
+            } else {
+                setting.gain.factor()
+            },
+            lag: sound_lag(
+                &self.venue.programme,
+                Duration::from_millis(u64::from(setting.delay_ms)),
+            ),
+        });
     }
 
     /// The music is the last input; where it comes or goes, that takes its time.

@@ -162,6 +162,7 @@ impl Actor {
             self.outputs[i].poll(&wires, now);
             self.judge_output(i, now);
         }
+        self.look_after_desk(now);
         self.look_after_slate(now);
         self.look_after_visitors(now);
         if self.figures.is_due(now, FIGURES) {

@@ -13,6 +13,8 @@ pub enum Scope {
     Source(SourceId),
     /// One output.
     Output(OutputId),
+    /// The audio desk.
+    Desk,
     /// Composing, mixing or encoding.
     Programme,
     /// The RTSP server.

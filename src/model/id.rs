@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// What every id accepts, as told to people.
 pub const ID_RULE: &str = "lower-case letters, digits and - , at most 40, starting with a letter";
 
+/// What the audio desk is called in commands.
+pub const DESK: &str = "desk";
+
 /// An id that does not follow [`ID_RULE`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id: {0:?}; accepted: {ID_RULE}")]
@@ -74,6 +77,13 @@ id! {
     /// Names a source: `laptop`.
     SourceId
 }
+impl SourceId {
+    /// The audio desk, wherever a sound is named: no source of a venue has this id.
+    pub fn desk() -> Self {
+        Self(DESK.to_owned())
+    }
+}
+
 id! {
     /// Names what a layout asks for: `slides`, `speaker`.
     RoleId

@@ -22,7 +22,7 @@ use super::join::Invitation;
 use super::monitor::ViewRequest;
 use super::show::Gain;
 use super::status::{
-    OutputStatus, ProgrammeStatus, RelayStatus, ShowStatus, Snapshot, SourceStatus,
+    DeskStatus, OutputStatus, ProgrammeStatus, RelayStatus, ShowStatus, Snapshot, SourceStatus,
 };
 use super::transition::DEFAULT_TRANSITION_MS;
 
@@ -284,6 +284,11 @@ pub enum Event {
     Output {
         /// The new state.
         output: OutputStatus,
+    },
+    /// The audio desk.
+    Desk {
+        /// The new state.
+        desk: DeskStatus,
     },
     /// The RTSP server.
     Relay {

@@ -123,7 +123,7 @@ pub struct ShowState {
     pub slate_until: Option<u64>,
     /// Which source plays a role now; a role that is not here is played by nobody.
     pub roles: BTreeMap<RoleId, SourceId>,
-    /// One for each source.
+    /// One for each source, and for the audio desk.
     pub sources: BTreeMap<SourceId, SourceSetting>,
     /// Whether an output is wanted; one for each output.
     pub outputs: BTreeMap<OutputId, bool>,
@@ -229,7 +229,13 @@ impl ShowState {
                 set(setting);
                 Ok(Change::Source(source.clone()))
             }
-            None => Err(Refused::unknown("source", source, cast.sources.iter())),
+            None => {
+                // Whatever can be heard, the desk among it.
+                let desk = SourceId::desk();
+                let desk = self.sources.contains_key(&desk).then_some(&desk);
+                let known = cast.sources.iter().chain(desk);
+                Err(Refused::unknown("source", source, known))
+            }
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// The RTSP server.
     pub relay: RelayStatus,
     /// The audio desk, where the venue has one.
-    pub desk: Option<serde_json::Value>,
+    pub desk: Option<DeskStatus>,
     /// Recordings under way.
     pub recordings: Vec<serde_json::Value>,
     /// Troubles that last.
@@ -228,6 +228,42 @@ pub struct OutputStatus {
     pub behind_ms: u64,
 }
 
+/// The audio desk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeskStatus {
+    /// Its name for people.
+    pub label: String,
+    /// `absent`, `opening`, `live`, `lost` (was live; being opened anew), `waiting` (for the next
+    /// attempt).
+    pub state: String,
+    /// Milliseconds since 1970, of the change to this state.
+    pub since: u64,
+    /// Why it is not live, in words; empty while it is.
+    pub reason: String,
+    /// The same, to be translated.
+    pub reason_said: Phrase,
+    /// The device as the venue file names it.
+    pub device: String,
+    /// What it gives, as `48000 Hz i32 18 channels`; empty while it is not live.
+    pub sound: String,
+    /// Which of its channels are heard left and right, counted from 1.
+    pub channels: [u16; 2],
+    /// Gain in dB.
+    pub gain_db: f64,
+    /// Whether it is muted.
+    pub mute: bool,
+    /// Shift in milliseconds.
+    pub delay_ms: u32,
+    /// How often it has dropped sound since the engine's start, because nobody fetched it in time.
+    pub xruns: u64,
+    /// How much faster than this machine's clock its own runs, in millionths; taken out.
+    pub drift_ppm: f64,
+    /// How long after it was heard its sound is here, in milliseconds.
+    pub latency_ms: u64,
+    /// How often it became live.
+    pub connects: u64,
+}
+
 /// The RTSP server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RelayStatus {
@@ -264,6 +300,7 @@ impl Snapshot {
                     *own = output;
                 }
             }
+            Event::Desk { desk } => self.desk = Some(desk),
             Event::Relay { relay } => self.relay = relay,
             Event::FaultRaised { fault } => {
                 self.faults

@@ -273,10 +273,12 @@ impl Operator {
         }
         if let Some(mut levels) = fetched.levels.take() {
             let audible = truth::audible(snapshot);
+            let desk = snapshot.desk.as_ref().map(|desk| desk.state == "live");
             let sound: Vec<bool> = (snapshot.shown_sources())
                 .map(|source| source.state == "live" && !source.sound.is_empty())
+                .chain(desk)
                 .collect();
-            // The mix, then every source: those that nobody sees have no meter.
+            // The mix, then every source, then the desk: those that nobody sees have no meter.
             let hidden = snapshot.sources.iter().map(|source| source.hidden);
             let mut hidden = std::iter::once(false).chain(hidden);
             levels.retain(|_| !hidden.next().unwrap_or(false));

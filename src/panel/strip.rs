@@ -6,6 +6,7 @@ use gtk::glib;
 use gtk::prelude::*;
 use gtk::subclass::prelude::*;
 
+use crate::model::SourceId;
 use crate::monitor::Levels;
 use crate::tongue::Tongue;
 
@@ -15,7 +16,7 @@ use super::field::{in_milliseconds, no_scrolling};
 use super::meter::Meter;
 use super::show::{set_class, set_name, set_text, set_tooltip};
 use super::template::template_widget;
-use super::truth::Source;
+use super::truth::{Mark, Source};
 
 /// After the operator has moved a fader, older values that still come back do not move it.
 const SETTLE: Duration = Duration::from_millis(600);
@@ -62,7 +63,7 @@ glib::wrapper! {
 
 impl Strip {
     /// The strip of `source`.
-    pub fn new(source: &crate::model::SourceId, act: &Act) -> Self {
+    pub fn new(source: &SourceId, act: &Act) -> Self {
         let strip: Self = glib::Object::new();
         let imp = strip.imp();
         no_scrolling(&*imp.fader);
@@ -146,10 +147,18 @@ impl Strip {
         set_name(&*imp.mute, &named(tongue.tr("Mute {source}")));
         set_name(&*imp.delay, &named(tongue.tr("Delay of {source}")));
         set_name(&*imp.meter, &named(tongue.tr("Meter of {source}")));
-        set_tooltip(
-            &*imp.delay,
-            tongue.tr("Delay of picture and sound, in milliseconds"),
-        );
+        let is_desk = source.id == SourceId::desk();
+        let shift = if is_desk {
+            tongue.tr("Delay of its sound, in milliseconds")
+        } else {
+            tongue.tr("Delay of picture and sound, in milliseconds")
+        };
+        set_tooltip(&*imp.delay, shift);
+        // It has no tile that says how it is.
+        if is_desk {
+            set_tooltip(&*imp.label, &source.words);
+            set_class(self, "bad", source.mark == Mark::Bad);
+        }
     }
 
     /// Shows the source's levels.

@@ -348,6 +348,9 @@ pub fn unknown(snapshot: &Snapshot) -> Snapshot {
         source.state = UNKNOWN.to_owned();
         source.tally = Tally::Off;
     }
+    if let Some(desk) = &mut unknown.desk {
+        desk.state = UNKNOWN.to_owned();
+    }
     for output in &mut unknown.outputs {
         output.state = UNKNOWN.to_owned();
     }
@@ -449,6 +452,38 @@ pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
         }
     };
     snapshot.shown_sources().map(source).collect()
+}
+
+/// The audio desk, as its strip shows it: a source without a picture.
+pub fn desk(tongue: Tongue, snapshot: &Snapshot) -> Option<Source> {
+    let desk = snapshot.desk.as_ref()?;
+    let (mark, words) = match desk.state.as_str() {
+        UNKNOWN => (Mark::Off, tongue.tr("not known").to_owned()),
+        "live" => (Mark::Good, desk.sound.clone()),
+        _ => {
+            let troubled = trouble(snapshot, &Scope::Desk).is_some();
+            let mark = if troubled { Mark::Bad } else { Mark::Busy };
+            (mark, tongue.say(&desk.reason_said))
+        }
+    };
+    Some(Source {
+        id: SourceId::desk(),
+        label: match mark {
+            Mark::Bad => format!("{} {}", mark.sign(), desk.label),
+            _ => desk.label.clone(),
+        },
+        roles: String::new(),
+        words,
+        notice: String::new(),
+        tally: Tally::Off,
+        mark,
+        gain_db: desk.gain_db,
+        mute: desk.mute,
+        delay_ms: desk.delay_ms,
+        has_sound: desk.state == "live",
+        is_pushed: false,
+        publisher: String::new(),
+    })
 }
 
 /// The slot of the programme that a source fills, where it fills one.

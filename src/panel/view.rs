@@ -68,6 +68,7 @@ struct Built {
     layouts: Vec<LayoutId>,
     roles: Vec<RoleId>,
     sources: Vec<SourceId>,
+    desk: bool,
     outputs: Vec<OutputId>,
 }
 
@@ -220,6 +221,10 @@ impl View {
             seat.show(tongue, source);
             strip.show(tongue, source);
         }
+        let desk = truth::desk(tongue, snapshot);
+        if let (Some(desk), Some(strip)) = (desk, moving.strips.get(moving.seats.len())) {
+            strip.show(tongue, &desk);
+        }
         for (chip, output) in moving
             .outputs
             .iter()
@@ -291,6 +296,7 @@ impl View {
             sources: (snapshot.shown_sources())
                 .map(|own| own.id.clone())
                 .collect(),
+            desk: snapshot.desk.is_some(),
             outputs: snapshot.outputs.iter().map(|own| own.id.clone()).collect(),
         };
         if *self.built.borrow() == wanted {
@@ -307,10 +313,10 @@ impl View {
             seats: (wanted.sources.iter().enumerate())
                 .map(|(i, id)| Seat::new(i, id, act))
                 .collect(),
-            strips: wanted
-                .sources
-                .iter()
-                .map(|id| Strip::new(id, act))
+            // The desk's is the last.
+            strips: (wanted.sources.iter().cloned())
+                .chain(wanted.desk.then(SourceId::desk))
+                .map(|id| Strip::new(&id, act))
                 .collect(),
             outputs: wanted
                 .outputs
@@ -338,7 +344,7 @@ impl View {
             .outputs()
             .set_children(&widgets(&moving.outputs));
         self.window.imp().board.set_content(Content {
-            strips: wanted.sources.len(),
+            strips: wanted.sources.len() + usize::from(wanted.desk),
             aspect: aspect(snapshot),
         });
         self.moving.replace(moving);
@@ -420,14 +426,17 @@ impl View {
         }
     }
 
-    /// Moves the meters: the mix, then the sources. `audible`: the programme should be heard.
+    /// Moves the meters: the mix, then the sources, then the desk. `audible`: the programme should be
+    /// heard.
     pub fn show_levels(&self, tongue: Tongue, levels: &[Levels], audible: bool, sound: &[bool]) {
         let moving = self.moving.borrow();
         self.mix.show_levels(tongue, levels.first(), audible);
-        for (i, (seat, strip)) in moving.seats.iter().zip(&moving.strips).enumerate() {
+        for (i, strip) in moving.strips.iter().enumerate() {
             let own = levels.get(i + 1);
             let has_sound = sound.get(i).copied().unwrap_or(false);
-            seat.tile().meter().show_levels(own);
+            if let Some(seat) = moving.seats.get(i) {
+                seat.tile().meter().show_levels(own);
+            }
             strip.show_levels(tongue, own, has_sound);
         }
     }

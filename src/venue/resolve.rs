@@ -2,6 +2,7 @@
 //! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
 
 mod capture;
+mod desk;
 mod ingest;
 mod layout;
 mod ornament;
@@ -49,6 +50,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     capture::fit_to_show(&mut sources, &programme, &layouts);
     let name = name.unwrap_or_else(|| "regie".to_owned());
     let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
+    let desk = desk::desk(&root, &sources, language.flatten());
     let outputs = output::outputs(&root, folder);
     let relay_section = root.section("relay");
     let relay = relay(&relay_section, folder, &sources);
@@ -75,6 +77,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
             .collect(),
         layouts,
         slate,
+        desk,
         outputs,
         relay,
         ingest,

@@ -127,7 +127,8 @@ impl Darkroom {
             picture.serial = last.serial;
         }
         self.last = Some(picture.clone());
-        self.pictures.push(picture);
+        let now = self.timebase.now().nseconds();
+        self.pictures.push(picture, now);
         Ok(())
     }
 

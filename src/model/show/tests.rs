@@ -309,3 +309,41 @@ fn random_commands_never_break_the_show() {
         assert_eq!(serde_json::from_str::<ShowState>(&text).unwrap(), show);
     }
 }
+
+#[test]
+fn the_desk_has_a_gain_and_plays_no_role() {
+    let mut show = show();
+    let desk = SourceId::desk();
+    let gain = Command::Gain {
+        source: desk.clone(),
+        gain: Gain::from_db(-3.0).unwrap(),
+    };
+    let refused = show.apply(&gain, &cast(), NOW).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "no source \"desk\"; there are: laptop, camera"
+    );
+    let laptop: SourceId = "laptop".parse().unwrap();
+    let setting = show.sources[&laptop];
+    show.sources.insert(desk.clone(), setting);
+    assert_eq!(
+        show.apply(&gain, &cast(), NOW),
+        Ok(Change::Source(desk.clone()))
+    );
+    assert_eq!(show.sources[&desk].gain.db(), -3.0);
+    let role = Command::Role {
+        role: "speaker".parse().unwrap(),
+        source: Some(desk),
+    };
+    let refused = show.apply(&role, &cast(), NOW).unwrap_err();
+    assert_eq!(refused.code, "unknown-source");
+    let nobody = Command::Mute {
+        source: "nobody".parse().unwrap(),
+        mute: true,
+    };
+    let refused = show.apply(&nobody, &cast(), NOW).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "no source \"nobody\"; there are: laptop, camera, desk"
+    );
+}

@@ -283,3 +283,35 @@ fn the_worst_fault_is_said_first_then_the_newest() {
     assert_eq!(worst(&all).map(|fault| fault.code.as_str()), Some("new"));
     assert_eq!(worst(&[]), None);
 }
+
+#[test]
+fn the_desk_has_a_strip_that_says_how_it_is() {
+    let mut snapshot = snapshot();
+    assert_eq!(desk(EN, &snapshot), None);
+    let status = json!({
+        "label": "FOH", "state": "live", "since": 0, "reason": "", "reason_said": {"template": ""},
+        "device": "default", "sound": "48000 Hz i32 18 channels", "channels": [1, 2],
+        "gain_db": -3.0, "mute": true, "delay_ms": 40, "xruns": 0, "drift_ppm": 12.5,
+        "latency_ms": 30, "connects": 1
+    });
+    snapshot.desk = serde_json::from_value(status).ok();
+    let shown = desk(EN, &snapshot).expect("a desk");
+    assert_eq!((shown.label.as_str(), shown.mark), ("FOH", Mark::Good));
+    assert_eq!(shown.words, "48000 Hz i32 18 channels");
+    assert_eq!(
+        (shown.gain_db, shown.mute, shown.delay_ms),
+        (-3.0, true, 40)
+    );
+    assert!(shown.has_sound);
+    if let Some(own) = &mut snapshot.desk {
+        own.state = "opening".to_owned();
+        own.reason_said = crate::model::Phrase::new("waiting for its first sound");
+    }
+    let shown = desk(EN, &snapshot).expect("a desk");
+    assert_eq!((shown.mark, shown.has_sound), (Mark::Busy, false));
+    snapshot.faults = vec![fault(json!("desk"), "absent", "serious", 0)];
+    let shown = desk(EN, &snapshot).expect("a desk");
+    assert_eq!((shown.label.as_str(), shown.mark), ("▲ FOH", Mark::Bad));
+    let shown = desk(EN, &unknown(&snapshot)).expect("a desk");
+    assert_eq!((shown.words.as_str(), shown.mark), ("not known", Mark::Off));
+}

@@ -45,7 +45,7 @@ const KINDS: [(&str, KindWord); 6] = [
     ("test", KindWord::Test),
 ];
 
-const SOUNDS: [(&str, SoundPolicy); 3] = [
+pub const SOUNDS: [(&str, SoundPolicy); 3] = [
     ("always", SoundPolicy::Always),
     ("on-air", SoundPolicy::OnAir),
     ("off", SoundPolicy::Off),

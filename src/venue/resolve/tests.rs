@@ -257,6 +257,74 @@ fn guests_have_places_and_names_of_their_own() {
 }
 
 #[test]
+fn a_desk_is_there_where_the_file_has_one() {
+    assert_eq!(accepted("").desk, None);
+    let of = |text: &str| accepted(&format!("{CAMERA}{text}")).desk.expect("a desk");
+    let desk = of("[desk]\n");
+    assert_eq!((desk.device.as_str(), desk.channels), ("default", [1, 2]));
+    assert_eq!((desk.label.as_str(), desk.rate), ("Audio desk", None));
+    assert_eq!(
+        (desk.gain, desk.mute, desk.sound),
+        (0.0, false, SoundPolicy::Always)
+    );
+    let desk = of(
+        "[desk]\ndevice = \"pulse\"\nchannels = [17, 3]\nrate = 96000\nlabel = \"FOH\"\n\
+         delay = \"40ms\"\ngain = \"-3dB\"\nmute = true\nsound = \"on-air\"\n",
+    );
+    assert_eq!((desk.device.as_str(), desk.channels), ("pulse", [17, 3]));
+    assert_eq!((desk.label.as_str(), desk.rate), ("FOH", Some(96_000)));
+    assert_eq!(desk.delay, Duration::from_millis(40));
+    assert_eq!(
+        (desk.gain, desk.mute, desk.sound),
+        (-3.0, true, SoundPolicy::OnAir)
+    );
+    for one in ["5", "[5]"] {
+        assert_eq!(of(&format!("[desk]\nchannels = {one}\n")).channels, [5, 5]);
+    }
+    let french = accepted("language = \"fr\"\n[desk]\n")
+        .desk
+        .expect("a desk");
+    assert_eq!(french.label, "Console son");
+}
+
+#[test]
+fn a_desk_by_a_number_or_not_there_is_warned_of() {
+    let warned = |device: &str| {
+        let text = format!("{CAMERA}[desk]\ndevice = \"{device}\"\n");
+        accepted(&text).warnings
+    };
+    for device in ["default", "pulse", "sysdefault", "regie:some,thing"] {
+        let odd: Vec<_> = (warned(device).into_iter())
+            .filter(|line| !line.contains("no sound card"))
+            .collect();
+        assert!(odd.is_empty(), "{device}: {odd:?}");
+    }
+    for device in ["hw:0", "plughw:1,0", "hw:CARD=2,DEV=0", "alsa:hw:3"] {
+        let name = device.trim_start_matches("alsa:");
+        assert_eq!(
+            warned(device),
+            [format!(
+                "venue.toml:5: desk: {name} goes by the card's number, which is another card's when \
+                 cards are plugged in another order; hw:CARD= with its name, or its link in \
+                 /dev/snd/by-id, stays"
+            )]
+        );
+    }
+    for (device, said) in [
+        (
+            "hw:CARD=NoSuchDesk",
+            "there is no sound card \"NoSuchDesk\" yet",
+        ),
+        (
+            "/dev/snd/by-id/no-such-desk",
+            "/dev/snd/by-id/no-such-desk is not there yet",
+        ),
+    ] {
+        assert_eq!(warned(device), [format!("venue.toml:5: desk: {said}")]);
+    }
+}
+
+#[test]
 fn slots_stay_inside_the_frame() {
     for (x, width, size) in [
         (0.0, 1.0, 1280),

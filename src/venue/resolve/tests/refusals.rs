@@ -258,7 +258,7 @@ slots = [
     { role = "speaker", x = 0.5, width = 0.75 },
     { role = "slids", y = -1 },
 ]
-[desk]
+[desck]
 device = "default"
 "#,
     );
@@ -280,8 +280,8 @@ device = "default"
         "venue.toml:22: layout \"pip\", slot 2: role = \"slids\" is a role that no source and no \
          other layout knows;",
         "venue.toml:22: layout \"pip\", slot 2: y = -1 is outside the frame;",
-        "venue.toml:24: unknown key \"desk\"; accepted: name, language, programme, source, \
-         layout, slate, output, relay, ingest, control",
+        "venue.toml:24: unknown key \"desck\" (did you mean \"desk\"?); accepted: name, language, \
+         programme, source, layout, slate, desk, output, relay, ingest, control",
     ];
     assert_eq!(said.lines().count(), starts.len(), "\n{said}");
     for (line, start) in said.lines().zip(starts) {
