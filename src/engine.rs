@@ -5,8 +5,10 @@ pub mod note;
 
 mod actor;
 mod airtime;
+mod alarm;
 mod blend;
 mod brush;
+mod calibration;
 mod canvas;
 #[cfg(test)]
 pub(crate) mod chance;
@@ -18,6 +20,7 @@ mod encoder;
 pub(crate) mod feed;
 pub(crate) mod fragment;
 mod genlock;
+mod grid;
 pub(crate) mod inlet;
 mod ledger;
 mod lettering;
@@ -44,6 +47,7 @@ mod source;
 mod stage;
 mod stamps;
 mod supervise;
+mod tap;
 pub(crate) mod timebase;
 mod timeline;
 mod transition;

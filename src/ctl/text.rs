@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::model::status::{BusStatus, OutputStatus, ShowStatus, SourceStatus, Tally};
-use crate::model::{Event, Fault, Snapshot};
+use crate::model::{Alarm, Event, Fault, Snapshot};
 
 /// The whole state, for a person at a shell.
 pub fn snapshot(snapshot: &Snapshot) -> String {
@@ -35,6 +35,9 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     if !["", "none"].contains(&encoding.relief.as_str()) {
         writeln!(text, "  OVERLOAD  given up: {}", encoding.relief)?;
     }
+    if !encoding.alarms.is_empty() {
+        writeln!(text, "  ALARM     {}", alarms(&encoding.alarms))?;
+    }
     writeln!(
         text,
         "  relay     {} on {}, {} clients, {} of them play",
@@ -52,6 +55,7 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
             source.picture.as_str(),
             picture_gone(source),
             source.sound.as_str(),
+            &alarms(&source.alarms),
             source.reason.as_str(),
             &publisher(source),
         ];
@@ -106,6 +110,14 @@ fn now() -> u64 {
 fn picture_gone(source: &SourceStatus) -> &'static str {
     let gone = source.state == "live" && !source.has_picture && !source.picture.is_empty();
     if gone { "but NO PICTURE comes" } else { "" }
+}
+
+/// What is wrong although it arrives.
+fn alarms(alarms: &[Alarm]) -> String {
+    let words: Vec<String> = (alarms.iter())
+        .map(|alarm| alarm.code().to_uppercase())
+        .collect();
+    words.join(", ")
 }
 
 /// Who pushes.
@@ -219,6 +231,7 @@ pub fn event(event: &Event) -> Option<String> {
             publisher(source)
         )),
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
+        Event::Calibration { calibration } => super::calibrate::line(calibration),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),
         Event::FaultCleared { scope, code } => Some(format!("over: {scope:?} {code}")),
         Event::Stopped => Some("the engine ends".to_owned()),

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, SyncSender};
 
 use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
+use super::calibration::CalibrationNote;
 use super::feed::Media;
 use super::pipeline::PipeNote;
 
@@ -37,6 +38,8 @@ pub enum Note {
     Music(u64, MusicNote),
     /// The slate's picture cannot be shown, for this reason.
     SlatePicture(String),
+    /// The calibration of run `.0`.
+    Calibration(u64, CalibrationNote),
     /// The show as of some earlier moment is on disk, or is not.
     Saved(Result<(), String>),
     /// A door listens, or cannot.

@@ -13,6 +13,8 @@ use crate::venue::{SourceConfig, SourceKind, Venue};
 
 use super::StartEngineError;
 use super::actor::Actor;
+use super::alarm::{self, Alarms};
+use super::calibration::Calibrator;
 use super::encoder;
 use super::feed::Media;
 use super::ledger::{Ledger, wall_clock};
@@ -71,7 +73,8 @@ impl Actor {
             .iter()
             .map(|source| source.pictures.clone())
             .collect();
-        let programme = Programme::new(&venue.programme, &timebase, pictures, scene);
+        let mut programme = Programme::new(&venue.programme, &timebase, pictures, scene);
+        programme.set_silence(alarm::silence_levels(&venue));
         let next = preview_scene(&venue, &cast, &show, &sources, &mut slates);
         let monitors = Monitors::start(&venue.programme, &programme, &sources, next)?;
         let outputs = (0..)
@@ -123,6 +126,8 @@ impl Actor {
             overload: Overload::new(choice.codec),
             choice,
             ledger,
+            alarms: Alarms::default(),
+            calibrator: Calibrator::default(),
             started: wall_clock(),
             on_air_since: None,
             video: EncoderSeat::default(),

@@ -7,9 +7,13 @@ mod compare;
 mod rhythm;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+
+use super::grid::Grid;
+use super::tap::{Passed, Tap};
 
 pub use compare::same_pixels;
 pub use rhythm::{Meeting, Rhythm};
@@ -18,6 +22,9 @@ pub use rhythm::{Meeting, Rhythm};
 const MAX_PICTURES: usize = 130;
 /// Nor more memory than this.
 const MAX_BYTES: usize = 512 << 20;
+
+/// Points of a look at a picture that passes, across and down: enough to see hands move.
+const POINTS: (usize, usize) = (64, 36);
 
 /// One decoded picture.
 #[derive(Debug, Clone)]
@@ -75,6 +82,8 @@ pub struct Pictures {
     delay: AtomicU64,
     pushed: AtomicU64,
     followed: AtomicBool,
+    /// Looks at all pictures, as they are pushed.
+    pub tap: Arc<Tap>,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +105,12 @@ struct State {
 impl Pictures {
     /// Adds a picture; those that nobody will see any more are dropped.
     pub fn push(&self, picture: Picture) {
+        if self.tap.is_open() {
+            let (mut grid, captured) = (Grid::new(POINTS.0, POINTS.1), picture.captured);
+            if grid.look(&picture) {
+                self.tap.offer(Passed::Picture { captured, grid });
+            }
+        }
         let mut dropped = Vec::new();
         {
             let mut state = self.state.lock();

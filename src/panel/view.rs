@@ -420,15 +420,21 @@ impl View {
         }
     }
 
-    /// Moves the meters: the mix, then the sources. `audible`: the programme should be heard.
-    pub fn show_levels(&self, tongue: Tongue, levels: &[Levels], audible: bool, sound: &[bool]) {
+    /// Moves the meters: the mix, then the sources. `silent`: what should be heard, and is not.
+    pub fn show_levels(
+        &self,
+        tongue: Tongue,
+        levels: &[Levels],
+        silent_mix: bool,
+        silent: &[bool],
+    ) {
         let moving = self.moving.borrow();
-        self.mix.show_levels(tongue, levels.first(), audible);
+        self.mix.show_levels(tongue, levels.first(), silent_mix);
         for (i, (seat, strip)) in moving.seats.iter().zip(&moving.strips).enumerate() {
             let own = levels.get(i + 1);
-            let has_sound = sound.get(i).copied().unwrap_or(false);
+            let silent = silent.get(i).copied().unwrap_or(false);
             seat.tile().meter().show_levels(own);
-            strip.show_levels(tongue, own, has_sound);
+            strip.show_levels(tongue, own, silent);
         }
     }
 
