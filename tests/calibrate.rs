@@ -115,7 +115,7 @@ fn a_known_offset_is_found_within_5_ms() {
             30 => calibrate_in_the_window(&engine),
             _ => calibrate(&engine, &["--sound", "camera", "--seconds", "10"]),
         };
-        println!("{rate} {offset_ms}: {found}");
+        eprintln!("{rate} {offset_ms}: {found}");
         let error = found["offset_ms"].as_f64().unwrap() - f64::from(offset_ms);
         assert!(error.abs() < 5.0, "{rate} {offset_ms}: {found:#}");
         assert!(found["doubt_ms"].as_f64().unwrap() < 4.0, "{found:#}");
@@ -148,7 +148,7 @@ fn what_is_found_is_set_and_then_they_lie_together() {
     wait_live(&engine, 1);
     let arguments = ["--sound", "microphone", "--seconds", "10", "--apply"];
     let found = calibrate(&engine, &arguments);
-    println!("{found}");
+    eprintln!("{found}");
     let delay = found["delays"][0]["delay_ms"].as_i64().unwrap();
     let offset = found["offset_ms"].as_f64().unwrap();
     assert_eq!(delay, -offset.round() as i64, "{found:#}");

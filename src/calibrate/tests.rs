@@ -198,7 +198,7 @@ fn claps_are_found() {
             }
         }
     }
-    println!("claps: worst {worst:.1} ms");
+    eprintln!("claps: worst {worst:.1} ms");
 }
 
 #[test]

@@ -262,7 +262,7 @@ mod tests {
             // But for what else the machine does.
             let mut took: Vec<_> = took.collect();
             took.sort_unstable();
-            println!("{columns}x{rows}: {:?} in the middle", took[15]);
+            eprintln!("{columns}x{rows}: {:?} in the middle", took[15]);
             assert!(took[3].as_micros() < 500, "{took:?}");
         }
     }

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_microphone_that_falls_silent_is_noticed_and_that_it_is_back() {
-        let speech = |t: u32| (t < 50 || t >= 200) && t % 20 < 17;
+        let speech = |t: u32| !(50..200).contains(&t) && t % 20 < 17;
         let said = told(300, LIMITS, |t| Some((silence(t, speech), 0)));
         assert_eq!(said.len(), 2, "{said:?}");
         let [(at, Alarm::Silent, true), (back, Alarm::Silent, false)] = said[..] else {
