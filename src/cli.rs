@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ctl::TimeOfDay;
+use crate::model::message::CALIBRATION_SECONDS;
 use crate::model::{Gain, LayoutId, OutputId, RoleId, SourceId};
 
 /// Puts a conference on air: laptops and cameras in, one programme out, by RTMP and in the room.
@@ -163,6 +164,21 @@ pub enum Verb {
         #[arg(value_parser = milliseconds)]
         delay: u32,
     },
+    /// Find out by how much a camera's picture and a sound lie apart, while somebody claps five times
+    /// in front of it (or a flash and a beep are played), and propose the delay.
+    Calibrate {
+        /// Whose picture.
+        source: SourceId,
+        /// Whose sound: another source, or desk [default: the desk, else the source's own].
+        #[arg(long, value_name = "ID")]
+        sound: Option<SourceId>,
+        /// How long to look and listen, 3 to 60.
+        #[arg(long, value_name = "SECONDS", default_value_t = CALIBRATION_SECONDS)]
+        seconds: u32,
+        /// Set the delay that is found.
+        #[arg(long)]
+        apply: bool,
+    },
     /// Show the slate in place of the whole programme, or not.
     Slate {
         /// on or off.
@@ -316,6 +332,8 @@ mod tests {
             "gain laptop -3",
             "mute laptop on",
             "delay laptop 40ms",
+            "calibrate camera",
+            "calibrate camera --sound desk --seconds 20 --apply",
             "slate on",
             "slate off",
             "slate on --until 14:00",
@@ -341,6 +359,8 @@ mod tests {
             "role slides",
             "gain laptop loud",
             "delay laptop 40",
+            "calibrate",
+            "calibrate camera --seconds soon",
             "slate on --until 25:00",
             "slate on --for 10",
             "slate on --until 14:00 --for 10m",

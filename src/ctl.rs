@@ -1,5 +1,6 @@
 //! `regie ctl`: the control API from a shell. Texts are for operators; `--json` is for scripts.
 
+mod calibrate;
 mod clock;
 mod join;
 mod text;
@@ -25,7 +26,10 @@ const NO_ENGINE: u8 = 3;
 /// Runs the command; the result goes to `out`, troubles to `err`.
 pub fn run(args: CtlArgs, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
     let path = args.socket.clone().unwrap_or_else(find_socket);
-    let result = Client::connect(&path).and_then(|client| converse(client, &args, out));
+    let result = Client::connect(&path).and_then(|client| match &args.verb {
+        Verb::Calibrate { apply, .. } => calibrate::run(client, &path, &args, *apply, out),
+        _ => converse(client, &args, out),
+    });
     match result {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(refusal)) => {
@@ -122,6 +126,18 @@ fn request_of(verb: &Verb) -> Result<Request, String> {
         }
         Verb::Watch => return Ok(Request::Subscribe),
         Verb::Devices => return Ok(Request::Devices),
+        Verb::Calibrate {
+            source,
+            sound,
+            seconds,
+            ..
+        } => {
+            return Ok(Request::Calibrate {
+                source,
+                sound,
+                seconds,
+            });
+        }
         Verb::Take {
             layout,
             transition,

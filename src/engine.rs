@@ -5,8 +5,10 @@ pub mod note;
 
 mod actor;
 mod airtime;
+mod alarm;
 mod blend;
 mod brush;
+mod calibration;
 mod canvas;
 mod capture;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod encoder;
 pub(crate) mod feed;
 pub(crate) mod fragment;
 mod genlock;
+mod grid;
 pub(crate) mod inlet;
 mod ledger;
 mod lettering;
@@ -46,6 +49,7 @@ mod source;
 mod stage;
 mod stamps;
 mod supervise;
+mod tap;
 pub(crate) mod timebase;
 mod timeline;
 mod transition;

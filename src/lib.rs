@@ -7,11 +7,12 @@
 //! |---|---|---|
 //! | [`model`] | the words: ids, layouts, show, faults, messages | nothing |
 //! | [`monitor`] | the memory that carries pictures and levels to panels | model |
+//! | [`calibrate`] | how far picture and sound of one event lie apart | nothing |
 //! | [`secret`] | keys, and the masking of texts | nothing |
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, devices' names |
-//! | [`engine`] | all media and the show | model, monitor, venue, ingest, relay, control, devices, join's addresses |
+//! | [`engine`] | all media and the show | model, monitor, calibrate, venue, ingest, relay, control, devices, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
 //! | [`control`] | the Unix socket: server and client | model, monitor, devices, engine's notes |
@@ -30,6 +31,7 @@
 //! serve the socket, `devices` hears of what is plugged and pulled. All others are GStreamer's streaming
 //! threads; our code on them copies small facts and returns.
 
+pub mod calibrate;
 pub mod cli;
 pub mod control;
 pub mod ctl;

@@ -3,6 +3,8 @@
 
 #![deny(missing_docs)]
 
+pub mod alarm;
+pub mod calibration;
 pub mod device;
 pub mod fault;
 pub mod id;
@@ -16,6 +18,8 @@ pub mod show;
 pub mod status;
 pub mod transition;
 
+pub use alarm::Alarm;
+pub use calibration::{Calibration, Progress};
 pub use device::{Device, Inventory};
 pub use fault::{Fault, Said, Scope, Severity};
 pub use id::{LayoutId, MountPath, OutputId, RoleId, SourceId};

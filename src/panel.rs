@@ -15,6 +15,7 @@ mod action;
 mod alarm;
 mod big_button;
 mod board;
+mod calibration;
 mod card;
 mod controls;
 mod devices;

@@ -45,6 +45,8 @@ pub struct Venue {
     pub relay: RelayConfig,
     /// The other doors that laptops push to.
     pub ingest: IngestConfig,
+    /// When picture or sound that arrives is wrong all the same.
+    pub alarms: AlarmsConfig,
     /// Where the control socket lies, if the file says.
     pub control_socket: Option<PathBuf>,
     /// What is odd but no reason to refuse, each a sentence with file and line.
@@ -92,8 +94,60 @@ pub struct SourceConfig {
     pub mute: bool,
     /// When its sound is heard.
     pub sound: SoundPolicy,
+    /// Where its alarms are not the venue's.
+    pub alarms: SourceAlarms,
     /// The number of a guest's place, from 1; `None`: it stands in the venue file.
     pub guest: Option<u8>,
+}
+
+/// After what time, or number, an alarm is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit<T> {
+    /// Never.
+    Off,
+    /// After this.
+    After(T),
+}
+
+impl<T> Limit<T> {
+    /// `None` where it is never raised.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Off => None,
+            Self::After(value) => Some(value),
+        }
+    }
+}
+
+/// `[alarms]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmsConfig {
+    /// Of sound that should be heard and is not.
+    pub silence: Limit<Duration>,
+    /// Quieter than this is silence, in dB of full scale.
+    pub silence_level: f64,
+    /// Of sound that is too loud: tenths of a second with clipping, within ten seconds.
+    pub clipping: Limit<u32>,
+    /// Of a black picture.
+    pub black: Limit<Duration>,
+    /// Of a picture that stands still.
+    pub frozen: Limit<Duration>,
+}
+
+/// `alarms = { … }` of a source: what it says holds for the source whatever it is, the rest is as the
+/// venue has it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SourceAlarms {
+    /// As in [`AlarmsConfig`]; so are the others.
+    pub silence: Option<Limit<Duration>>,
+    /// In dB of full scale.
+    pub silence_level: Option<f64>,
+    /// Tenths of a second.
+    pub clipping: Option<Limit<u32>>,
+    /// Of a black picture.
+    pub black: Option<Limit<Duration>>,
+    /// Of a picture that stands still.
+    pub frozen: Option<Limit<Duration>>,
 }
 
 /// When a source's sound is in the mix.

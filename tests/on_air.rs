@@ -43,6 +43,8 @@ id = "camera"
 kind = "push"
 label = "Camera"
 role = "speaker"
+# What it shows in the tests stands still.
+alarms = {{ frozen = "off" }}
 [[layout]]
 id = "side"
 background = "#101828"

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::devices;
 use crate::model::status::{BusStatus, DeskStatus, OutputStatus, ShowStatus, SourceStatus, Tally};
-use crate::model::{Event, Fault, Snapshot};
+use crate::model::{Alarm, Event, Fault, Snapshot};
 
 /// The whole state, for a person at a shell.
 pub fn snapshot(snapshot: &Snapshot) -> String {
@@ -36,6 +36,9 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
     if !["", "none"].contains(&encoding.relief.as_str()) {
         writeln!(text, "  OVERLOAD  given up: {}", encoding.relief)?;
     }
+    if !encoding.alarms.is_empty() {
+        writeln!(text, "  ALARM     {}", alarms(&encoding.alarms))?;
+    }
     writeln!(
         text,
         "  relay     {} on {}, {} clients, {} of them play",
@@ -53,6 +56,7 @@ fn write_snapshot(text: &mut String, s: &Snapshot) -> std::fmt::Result {
             source.picture.as_str(),
             picture_gone(source),
             source.sound.as_str(),
+            &alarms(&source.alarms),
             source.reason.as_str(),
             &publisher(source),
         ];
@@ -110,6 +114,14 @@ fn now() -> u64 {
 fn picture_gone(source: &SourceStatus) -> &'static str {
     let gone = source.state == "live" && !source.has_picture && !source.picture.is_empty();
     if gone { "but NO PICTURE comes" } else { "" }
+}
+
+/// What is wrong although it arrives.
+fn alarms(alarms: &[Alarm]) -> String {
+    let words: Vec<String> = (alarms.iter())
+        .map(|alarm| alarm.code().to_uppercase())
+        .collect();
+    words.join(", ")
 }
 
 /// Who pushes.
@@ -241,6 +253,7 @@ pub fn event(event: &Event) -> Option<String> {
         )),
         Event::Output { output } => Some(format!("output {}: {}", output.id, output_line(output))),
         Event::Desk { desk } => Some(format!("desk: {}", desk_line(desk))),
+        Event::Calibration { calibration } => super::calibrate::line(calibration),
         Event::FaultRaised { fault } => Some(format!("fault: {}", fault_line(fault))),
         Event::FaultCleared { scope, code } => Some(format!("over: {scope:?} {code}")),
         Event::Device { change } => Some(devices::text::change(change)),

@@ -18,6 +18,8 @@ use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
 
+use super::alarm::Alarms;
+use super::calibration::Calibrator;
 use super::desk::Desk;
 use super::encoder::Choice;
 use super::ledger::{Ledger, wall_clock};
@@ -66,6 +68,8 @@ pub(super) struct Actor {
     pub(super) relay_problem: Option<String>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
+    pub(super) alarms: Alarms,
+    pub(super) calibrator: Calibrator,
     pub(super) figures: Figures,
     pub(super) started: u64,
     /// Milliseconds since 1970, while the show is on air.
@@ -146,6 +150,7 @@ impl Actor {
             Note::Encoder(media, run, note) => self.on_encoder(media, run, note, now),
             Note::Desk(run, note) => self.on_desk(run, note, now),
             Note::Music(run, note) => self.on_music(run, note, now),
+            Note::Calibration(run, note) => self.on_calibration(run, note),
             Note::SlatePicture(reason) => self.on_slate_picture(&reason),
             Note::Saved(result) => self.on_saved(result),
             Note::Door(door, result) => self.on_door(door, result),
@@ -173,6 +178,14 @@ impl Actor {
             )),
             Request::Release(source) => self.release(&source),
             Request::Join(source) => self.invitation(&source),
+            Request::Calibrate {
+                source,
+                sound,
+                seconds,
+            } => match self.calibrate(&source, sound.as_ref(), seconds) {
+                Ok(()) => Reply::Done,
+                Err(refused) => Reply::Refused(refused),
+            },
             Request::Change(command) => match self.show.apply(&command, &self.cast, wall_clock()) {
                 Ok(change) => {
                     tracing::info!("{}", to_line(&command));

@@ -281,6 +281,11 @@ impl Desk {
         }
     }
 
+    /// Whether its sound arrives.
+    pub fn is_live(&self) -> bool {
+        self.state == DeskState::Live
+    }
+
     /// How often it became live.
     pub fn connects(&self) -> u64 {
         self.connects

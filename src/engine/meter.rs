@@ -18,8 +18,10 @@ use super::samples::{CHANNELS, RATE};
 const FALL: f32 = 20.0 / 1.7;
 /// Peaks below this are nothing, in dB.
 const FLOOR: f32 = -120.0;
-/// Louder than this is not silence: -60 dB.
-const SILENCE: f32 = 0.001;
+/// Louder than this is not silence, where nothing else is said: -50 dB.
+const SILENCE: f32 = 0.003_162_3;
+/// As loud as it can get: the largest sample of 16 bits.
+const FULL_SCALE: f32 = 32_767.0 / 32_768.0;
 /// Loudness is taken in steps of 100 ms.
 const STEP: usize = RATE as usize / 10;
 /// Steps of the momentary loudness, 400 ms, and of the short-term loudness, 3 s.
@@ -60,6 +62,13 @@ impl Meters {
             meters: (0..count).map(|_| Meter::new()).collect(),
             block: vec![[0.0; CHANNELS]; BLOCK].into(),
             board: Arc::new(Board(Mutex::new(vec![Levels::NOTHING; count]))),
+        }
+    }
+
+    /// What is quieter than this, in dB of full scale, is silence: of the mix, then of the sources.
+    pub fn set_silence(&mut self, levels_db: impl IntoIterator<Item = f64>) {
+        for (meter, db) in self.meters.iter_mut().zip(levels_db) {
+            meter.silence = 10f64.powf(db / 20.0) as f32;
         }
     }
 
@@ -105,6 +114,8 @@ struct Meter {
     next: usize,
     peak_db: [f32; CHANNELS],
     clips: u64,
+    /// Louder than this is not silence.
+    silence: f32,
     /// Sample frames since it was last louder than silence, and since there was any sound.
     silent: u64,
     absent: u64,
@@ -121,6 +132,7 @@ impl Meter {
             next: 0,
             peak_db: [f32::NEG_INFINITY; CHANNELS],
             clips: 0,
+            silence: SILENCE,
             silent: 0,
             absent: 0,
             ever: false,
@@ -136,7 +148,7 @@ impl Meter {
         for frame in block {
             for (peak, sample) in peak.iter_mut().zip(frame) {
                 *peak = peak.max(sample.abs());
-                self.clips += u64::from(sample.abs() >= 1.0);
+                self.clips += u64::from(sample.abs() >= FULL_SCALE);
             }
         }
         let fall = FALL * length as f32 / RATE as f32;
@@ -144,7 +156,7 @@ impl Meter {
             let db = (20.0 * peak.log10()).max(*shown - fall);
             *shown = if db < FLOOR { f32::NEG_INFINITY } else { db };
         }
-        let loud = peak.iter().any(|peak| *peak > SILENCE);
+        let loud = peak.iter().any(|peak| *peak > self.silence);
         self.silent = if loud { 0 } else { self.silent + length };
         // All steps are silence by then, and stay so.
         if self.absent <= (SHORT_TERM + 2) as u64 * STEP as u64 {
@@ -288,6 +300,17 @@ mod tests {
         meter.hear(&[[0.0; 2]; BLOCK], true);
         assert!(meter.levels().present);
         assert!(meter.levels().silent_ms > 5000);
+    }
+
+    #[test]
+    fn what_is_silence_is_the_venues_to_say() {
+        let mut meters = Meters::new(1);
+        meters.set_silence([-60.0, -20.0]);
+        for (meter, silent_ms) in meters.meters.iter_mut().zip([0, 500]) {
+            // -40 dB.
+            heard(meter, 500, [0.01, 0.01]);
+            assert_eq!(meter.levels().silent_ms, silent_ms);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, SyncSender};
 use crate::model::device::Change;
 use crate::model::{OutputId, Refused, Reply, Request, SourceId, ViewRequest};
 
+use super::calibration::CalibrationNote;
 use super::capture::CardNote;
 use super::desk::Trouble;
 use super::feed::Media;
@@ -42,6 +43,8 @@ pub enum Note {
     Music(u64, MusicNote),
     /// The slate's picture cannot be shown, for this reason.
     SlatePicture(String),
+    /// The calibration of run `.0`.
+    Calibration(u64, CalibrationNote),
     /// The show as of some earlier moment is on disk, or is not.
     Saved(Result<(), String>),
     /// A capture card or a sound card has come or gone.

@@ -15,6 +15,8 @@ use crate::venue::{DeskConfig, SourceConfig, SourceKind, Venue};
 
 use super::StartEngineError;
 use super::actor::Actor;
+use super::alarm::{self, Alarms};
+use super::calibration::Calibrator;
 use super::desk::Desk;
 use super::encoder;
 use super::feed::Media;
@@ -75,7 +77,8 @@ impl Actor {
             .map(|source| source.pictures.clone())
             .collect();
         let sounds = sources.len() + usize::from(venue.desk.is_some());
-        let programme = Programme::new(&venue.programme, &timebase, pictures, sounds, scene);
+        let mut programme = Programme::new(&venue.programme, &timebase, pictures, sounds, scene);
+        programme.set_silence(alarm::silence_levels(&venue));
         let next = preview_scene(&venue, &cast, &show, &sources, &mut slates);
         let monitors = Monitors::start(&venue.programme, &programme, &sources, next)?;
         let outputs = (0..)
@@ -131,6 +134,8 @@ impl Actor {
             overload: Overload::new(choice.codec),
             choice,
             ledger,
+            alarms: Alarms::default(),
+            calibrator: Calibrator::default(),
             started: wall_clock(),
             on_air_since: None,
             video: EncoderSeat::default(),

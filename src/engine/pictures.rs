@@ -7,10 +7,14 @@ mod compare;
 mod rhythm;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+
+use super::grid::Grid;
+use super::tap::{Passed, Tap};
 
 pub use compare::same_pixels;
 pub use rhythm::{Rhythm, WAIT};
@@ -19,6 +23,9 @@ pub use rhythm::{Rhythm, WAIT};
 const MAX_PICTURES: usize = 130;
 /// Nor more memory than this.
 const MAX_BYTES: usize = 512 << 20;
+
+/// Points of a look at a picture that passes, across and down: enough to see hands move.
+const POINTS: (usize, usize) = (64, 36);
 
 /// One decoded picture.
 #[derive(Debug, Clone)]
@@ -78,6 +85,8 @@ pub struct Pictures {
     followed: AtomicBool,
     /// One has been pushed.
     came: Condvar,
+    /// Looks at all pictures, as they are pushed.
+    pub tap: Arc<Tap>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +109,12 @@ impl Pictures {
     /// Adds a picture that is there since `now`, in nanoseconds of running time; those that nobody will
     /// see any more are dropped.
     pub fn push(&self, picture: Picture, now: u64) {
+        if self.tap.is_open() {
+            let (mut grid, captured) = (Grid::new(POINTS.0, POINTS.1), picture.captured);
+            if grid.look(&picture) {
+                self.tap.offer(Passed::Picture { captured, grid });
+            }
+        }
         let mut dropped = Vec::new();
         {
             let mut state = self.state.lock();
@@ -167,6 +182,7 @@ impl Pictures {
 
     /// Whether the ticks follow this source, and its picture for this one is not there, though the one
     /// before it was.
+    #[cfg(test)]
     pub fn is_awaited(&self, tick: u64, pacing: Pacing) -> bool {
         self.followed.load(Ordering::Relaxed) && self.state.lock().awaits(tick, pacing)
     }

@@ -134,6 +134,8 @@ pub struct Programme {
     pub audio: Arc<Feed>,
     /// The frames as they go to the encoder, for whoever looks.
     pub window: Arc<Window>,
+    /// The same for the engine's own looks, now and then.
+    pub glimpse: Arc<Window>,
     /// How loud the mix and the sources are.
     pub board: Arc<Board>,
     threads: Vec<JoinHandle<()>>,
@@ -168,6 +170,7 @@ impl Programme {
         let audio = Feed::new(Media::Audio);
         let step = config.framerate.frame_duration().as_nanos() as u64;
         let window = Arc::<Window>::default();
+        let glimpse = Arc::<Window>::default();
         let meters = Meters::new(sounds);
         let board = meters.board();
         let picture = PictureLoop {
@@ -176,6 +179,7 @@ impl Programme {
             view: View::new(&picture_info(config), pacing(config), step, scene.clone()),
             feed: video.clone(),
             window: window.clone(),
+            glimpse: glimpse.clone(),
             sources,
             pacing: pacing(config),
             rate: config.framerate,
@@ -197,8 +201,17 @@ impl Programme {
             video,
             audio,
             window,
+            glimpse,
             board,
             threads: Vec::new(),
+        }
+    }
+
+    /// What is quieter than this, in dB of full scale, is silence: of the mix, then of the sources.
+    /// Before it runs.
+    pub fn set_silence(&mut self, levels_db: impl IntoIterator<Item = f64>) {
+        if let Some((_, sound)) = &mut self.loops {
+            sound.meters.set_silence(levels_db);
         }
     }
 
@@ -308,6 +321,7 @@ struct PictureLoop {
     view: View,
     feed: Arc<Feed>,
     window: Arc<Window>,
+    glimpse: Arc<Window>,
     sources: Vec<Arc<Pictures>>,
     pacing: Pacing,
     rate: Rate,
@@ -384,13 +398,15 @@ impl PictureLoop {
         let inner = frame.make_mut();
         inner.set_pts(gst::ClockTime::from_nseconds(tick));
         inner.set_duration(gst::ClockTime::from_nseconds(duration));
-        if self.window.is_open() {
-            self.window.offer(Picture {
-                buffer: frame.copy(),
-                info: self.view.info().clone(),
-                captured: tick,
-                serial: self.view.serial(),
-            });
+        for window in [&self.window, &self.glimpse] {
+            if window.is_open() {
+                window.offer(Picture {
+                    buffer: frame.copy(),
+                    info: self.view.info().clone(),
+                    captured: tick,
+                    serial: self.view.serial(),
+                });
+            }
         }
         // Refused by an encoder that is being taken down; the next one takes the next frame.
         let _ = input.frames.push_buffer(frame);

@@ -132,6 +132,7 @@ impl Actor {
                 players: self.figures.players,
             },
             desk: self.desk_status(),
+            calibration: self.calibrator.last(),
             recordings: Vec::new(),
             faults: self.ledger.all().to_vec(),
             show,
@@ -190,6 +191,7 @@ impl Actor {
             frames: self.figures.programme.frames,
             late_frames: self.figures.programme.late,
             dropped_frames: self.figures.programme.dropped,
+            alarms: self.alarms.of_programme(),
         }
     }
 
@@ -230,6 +232,7 @@ impl Actor {
             gain_db: setting.map_or(0.0, |setting| setting.gain.db()),
             mute: setting.is_some_and(|setting| setting.mute),
             delay_ms: setting.map_or(0, |setting| setting.delay_ms),
+            alarms: self.alarms.of_source(source.id()),
             frames: self
                 .figures
                 .source_frames
@@ -319,6 +322,13 @@ pub(super) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Event> {
         && let Some(desk) = &after.desk
     {
         events.push(Event::Desk { desk: desk.clone() });
+    }
+    if let Some(calibration) = &after.calibration
+        && before.calibration != after.calibration
+    {
+        events.push(Event::Calibration {
+            calibration: calibration.clone(),
+        });
     }
     if before.relay != after.relay {
         events.push(Event::Relay {

@@ -9,12 +9,14 @@
 //! Two locks: the writer's is taken first, and the ring's only to copy, so that the reader never
 //! waits for the stretching.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use super::drift::{Follower, MOST, Way};
 use super::resample::Stretcher;
+use super::tap::{Passed, Tap};
 
 /// Of the mix, of every source, per second.
 pub const RATE: u64 = 48_000;
@@ -44,6 +46,8 @@ pub struct Samples {
     /// How early, in nanoseconds, came what came last before it was asked for; [`i64::MAX`]: nothing
     /// came.
     spare: AtomicI64,
+    /// Copies of all that is written, by capture time.
+    pub tap: Arc<Tap>,
 }
 
 impl Default for Samples {
@@ -54,6 +58,7 @@ impl Default for Samples {
             written: AtomicU64::new(0),
             shift: AtomicI64::new(0),
             spare: AtomicI64::new(i64::MAX),
+            tap: Arc::default(),
         }
     }
 }
@@ -169,6 +174,17 @@ impl Samples {
     /// seam is faded: a gap is silence, and what is written again takes the place of what was there.
     pub fn write(&self, nanoseconds: u64, interleaved: &[f32]) {
         let (frames, _) = interleaved.as_chunks::<CHANNELS>();
+        if self.tap.is_open() {
+            // Two that are opposite to each other would be silent together.
+            let louder = |&[left, right]: &[f32; CHANNELS]| match left.abs() >= right.abs() {
+                true => left,
+                false => right,
+            };
+            self.tap.offer(Passed::Sound {
+                captured: nanoseconds,
+                samples: frames.iter().map(louder).collect(),
+            });
+        }
         let frames = &frames[frames.len().saturating_sub(CAPACITY / 2)..];
         let mut writer = self.writer.lock();
         let writer = &mut *writer;

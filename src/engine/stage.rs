@@ -162,12 +162,12 @@ impl Actor {
     }
 
     /// Whether viewers see and hear a pause: the slate, or a layout that shows nobody.
-    fn is_slate(&self) -> bool {
+    pub(super) fn is_slate(&self) -> bool {
         (self.show.on_air(&self.cast)).is_none_or(|layout| layout.slots.is_empty())
     }
 
     /// Sources whose layout is heard.
-    fn sources_heard(&self) -> Vec<SourceId> {
+    pub(super) fn sources_heard(&self) -> Vec<SourceId> {
         let layout = match self.venue.slate.sound {
             SlateSound::Programme => self.cast.layout(&self.show.programme),
             SlateSound::Mute | SlateSound::Music => self.show.on_air(&self.cast),

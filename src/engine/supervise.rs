@@ -165,6 +165,7 @@ impl Actor {
         self.look_after_desk(now);
         self.look_after_slate(now);
         self.look_after_visitors(now);
+        self.look_after_alarms(now);
         if self.figures.is_due(now, FIGURES) {
             self.doors.evict_silent();
             let (sources, outputs) = (&self.sources, &self.outputs);

@@ -15,6 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::device::{Change, Inventory};
 use super::fault::{Fault, Scope};
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
@@ -127,17 +128,47 @@ pub enum Request {
     Join(SourceId),
     /// Capture cards and audio inputs, as of now. The answer may take seconds.
     Devices,
+    /// Find out how far a picture and a sound lie apart, while somebody claps. It takes its time: the
+    /// reply says that it has begun, and events how it goes.
+    Calibrate {
+        /// Whose picture.
+        source: SourceId,
+        /// Whose sound; `None`: the desk's, else the source's own.
+        sound: Option<SourceId>,
+        /// How long, see [`SECONDS`](super::calibration::SECONDS).
+        seconds: u32,
+    },
     /// A change of the show.
     Change(Command),
+}
+
+/// How long a calibration looks and listens where nothing is said, in seconds.
+pub const CALIBRATION_SECONDS: u32 = 15;
+
+fn calibration_seconds() -> u32 {
+    CALIBRATION_SECONDS
 }
 
 /// The requests on the wire that have something to say and change nothing of the show.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
 enum OtherLine {
-    Monitor { views: Vec<ViewRequest> },
-    Release { source: SourceId },
-    Join { source: SourceId },
+    Monitor {
+        views: Vec<ViewRequest>,
+    },
+    Release {
+        source: SourceId,
+    },
+    Join {
+        source: SourceId,
+    },
+    Calibrate {
+        source: SourceId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sound: Option<SourceId>,
+        #[serde(default = "calibration_seconds")]
+        seconds: u32,
+    },
 }
 
 impl From<OtherLine> for Request {
@@ -146,6 +177,15 @@ impl From<OtherLine> for Request {
             OtherLine::Monitor { views } => Self::Monitor(views),
             OtherLine::Release { source } => Self::Release(source),
             OtherLine::Join { source } => Self::Join(source),
+            OtherLine::Calibrate {
+                source,
+                sound,
+                seconds,
+            } => Self::Calibrate {
+                source,
+                sound,
+                seconds,
+            },
         }
     }
 }
@@ -159,9 +199,11 @@ impl Request {
             Some("status") => Ok(Self::Status),
             Some("subscribe") => Ok(Self::Subscribe),
             Some("devices") => Ok(Self::Devices),
-            Some("monitor" | "release" | "join") => serde_json::from_value::<OtherLine>(value)
-                .map(Self::from)
-                .map_err(invalid),
+            Some("monitor" | "release" | "join" | "calibrate") => {
+                serde_json::from_value::<OtherLine>(value)
+                    .map(Self::from)
+                    .map_err(invalid)
+            }
             _ => serde_json::from_value(value)
                 .map(Self::Change)
                 .map_err(invalid),
@@ -183,6 +225,15 @@ impl Request {
             Self::Join(source) => to_line(&OtherLine::Join {
                 source: source.clone(),
             }),
+            Self::Calibrate {
+                source,
+                sound,
+                seconds,
+            } => to_line(&OtherLine::Calibrate {
+                source: source.clone(),
+                sound: sound.clone(),
+                seconds: *seconds,
+            }),
             Self::Change(command) => to_line(command),
         }
     }
@@ -192,7 +243,8 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum Reply {
-    /// The show has changed, and the change is on disk; or the publisher has been sent away.
+    /// The show has changed, and the change is on disk; or the publisher has been sent away; or the
+    /// calibration has begun.
     Done,
     /// Nothing has changed.
     Refused(Refused),
@@ -221,7 +273,7 @@ pub enum Reply {
 pub struct Refused {
     /// `unknown-layout`, `unknown-role`, `unknown-source`, `unknown-output`, `out-of-range`,
     /// `invalid-request`, `subscribed`, `slow`, `stopping`, `unavailable`, `not-pushed`, `no-publisher`,
-    /// `no-guests`.
+    /// `no-guests`, `busy`.
     pub code: String,
     /// What was wrong and what is accepted.
     pub message: String,
@@ -302,6 +354,11 @@ pub enum Event {
         #[serde(flatten)]
         change: Change,
     },
+    /// A calibration began, goes on, or has come to its end.
+    Calibration {
+        /// How it stands.
+        calibration: Calibration,
+    },
     /// A trouble began, or repeated.
     FaultRaised {
         /// The trouble.
@@ -368,6 +425,9 @@ mod tests {
             r#"{"request":"release"}"#,
             r#"{"request":"release","source":"laptop","for":10}"#,
             r#"{"request":"join","source":"Not An Id"}"#,
+            r#"{"request":"calibrate"}"#,
+            r#"{"request":"calibrate","source":"a","seconds":-1}"#,
+            r#"{"request":"calibrate","source":"a","apply":true}"#,
             r#"{"hello":1}"#,
             r#"[]"#,
             "",
@@ -425,7 +485,21 @@ mod tests {
             r#"{"request":"release","source":"laptop"}"#
         );
         let join = Request::Join("guest".parse().unwrap());
+        let calibrate = Request::Calibrate {
+            source: "camera".parse().unwrap(),
+            sound: None,
+            seconds: 15,
+        };
+        let line = r#"{"request":"calibrate","source":"camera"}"#;
+        assert_eq!(Request::parse(line), Ok(calibrate.clone()));
+        let by_desk = Request::Calibrate {
+            source: "camera".parse().unwrap(),
+            sound: Some("desk".parse().unwrap()),
+            seconds: 30,
+        };
         for request in [
+            calibrate,
+            by_desk,
             gain,
             monitor,
             release,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::alarm::Alarm;
+use super::calibration::Calibration;
 use super::fault::Fault;
 use super::id::{LayoutId, OutputId, RoleId, SourceId};
 use super::layout::Layout;
@@ -42,6 +44,9 @@ pub struct Snapshot {
     pub relay: RelayStatus,
     /// The audio desk, where the venue has one.
     pub desk: Option<DeskStatus>,
+    /// The calibration under way, or the last one since the engine's start.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
     /// Recordings under way.
     pub recordings: Vec<serde_json::Value>,
     /// Troubles that last.
@@ -122,6 +127,9 @@ pub struct ProgrammeStatus {
     pub late_frames: u64,
     /// Of these, frames that the encoder could not take.
     pub dropped_frames: u64,
+    /// What is wrong with what goes out: `silent`, `clipping`, `black`.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
 }
 
 /// One source.
@@ -159,6 +167,9 @@ pub struct SourceStatus {
     pub mute: bool,
     /// Shift of picture and sound, in milliseconds.
     pub delay_ms: u32,
+    /// What is wrong although it is live: `silent`, `clipping`, `black`, `frozen`.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
     /// Pictures decoded since the engine's start.
     pub frames: u64,
     /// How often it became live.
@@ -262,6 +273,9 @@ pub struct DeskStatus {
     pub latency_ms: u64,
     /// How often it became live.
     pub connects: u64,
+    /// What is wrong with its sound although it arrives.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
 }
 
 /// The RTSP server.
@@ -302,6 +316,7 @@ impl Snapshot {
             }
             Event::Desk { desk } => self.desk = Some(desk),
             Event::Relay { relay } => self.relay = relay,
+            Event::Calibration { calibration } => self.calibration = Some(calibration),
             Event::FaultRaised { fault } => {
                 self.faults
                     .retain(|own| !own.is_same(&fault.scope, &fault.code));

@@ -14,7 +14,8 @@ pub struct Levels {
     pub short_term: f32,
     /// Samples at or above full scale since the engine's start.
     pub clips: u64,
-    /// Milliseconds since it was last louder than -60 dB of full scale, or since the engine's start.
+    /// Milliseconds since it was last louder than what the venue calls silence, or since the engine's
+    /// start.
     pub silent_ms: u32,
     /// Whether there has been sound at all, however quiet, within the last second.
     pub present: bool,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::model::calibration::Proposal;
 use crate::model::{LayoutId, OutputId, RoleId, SourceId, Transition};
 
 /// One wish of the operator.
@@ -35,6 +36,8 @@ pub enum Action {
     Mute(SourceId, bool),
     /// Shift of a source, in milliseconds.
     Delay(SourceId, u32),
+    /// The card that finds a source's delay opens.
+    Calibrate(SourceId),
     /// The output's button was pressed: a stopped one starts, a running one asks first.
     Output(OutputId),
     /// An output starts or stops, without a question.
@@ -66,6 +69,10 @@ pub enum Answer {
     Release(SourceId),
     /// The list of capture cards and audio inputs opens.
     Devices,
+    /// A source is calibrated, now.
+    Calibrate(SourceId),
+    /// These delays are set.
+    SetDelays(Vec<Proposal>),
     /// The window closes, the show goes on.
     LeaveRunning,
     /// The engine that this window started ends, then the window closes.

@@ -9,8 +9,6 @@ use super::show::{set_class, set_text};
 
 /// How long a clip stays written.
 const CLIP: Duration = Duration::from_secs(3);
-/// Sound that has been silent for so long is said to be so, in milliseconds.
-const SILENT: u32 = 5000;
 
 /// What a meter has to say.
 #[derive(Debug, Default)]
@@ -20,13 +18,14 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Writes it into `label`. `expected` says whether there should be sound at all.
+    /// Writes it into `label`. `silent` says whether the engine calls it so: it knows what should be
+    /// heard.
     pub fn show(
         &mut self,
         label: &gtk::Label,
         tongue: Tongue,
         levels: Option<&Levels>,
-        expected: bool,
+        silent: bool,
     ) {
         let now = Instant::now();
         if let Some(levels) = levels {
@@ -36,7 +35,6 @@ impl Alarm {
             self.clips = Some(levels.clips);
         }
         let clips = (self.clipped).is_some_and(|at| now.duration_since(at) < CLIP);
-        let silent = expected && levels.is_some_and(|levels| levels.silent_ms >= SILENT);
         let text = if clips {
             tongue.tr("Clip")
         } else if silent {

@@ -7,6 +7,7 @@ use crate::model::{Inventory, OutputId, Severity, SourceId};
 use crate::tongue::Tongue;
 
 use super::action::{Act, Action, Answer};
+use super::calibration::{Offer, Talk};
 use super::devices;
 use super::show::set_name;
 
@@ -24,6 +25,8 @@ pub enum Card {
         /// Who pushes.
         publisher: String,
     },
+    /// How far a source's picture and a sound lie apart.
+    Calibration(Talk),
     /// Whether the show goes on without the window; whether this window started the engine.
     Close {
         /// Then the show can be ended as well.
@@ -42,7 +45,7 @@ impl Card {
     pub fn is_question(&self) -> bool {
         matches!(
             self,
-            Self::StopOutput(..) | Self::Release { .. } | Self::Close { .. }
+            Self::StopOutput(..) | Self::Release { .. } | Self::Calibration(_) | Self::Close { .. }
         )
     }
 }
@@ -98,6 +101,30 @@ pub fn fill(place: &gtk::Box, tongue: Tongue, card: &Card, past: &[Past], act: &
             ];
             buttons(place, &answers, act);
         }
+        Card::Calibration(talk) => {
+            heading(place, &talk.title, &talk.body);
+            let again = Answer::Calibrate(talk.source.clone());
+            let answers = match &talk.offer {
+                Offer::Start => vec![
+                    (tongue.tr("Cancel"), Answer::Cancel, "calm"),
+                    (tongue.tr("Start"), again, "calm"),
+                ],
+                Offer::Wait => vec![(tongue.tr("Hide"), Answer::Cancel, "calm")],
+                Offer::Again => vec![
+                    (tongue.tr("Hide"), Answer::Cancel, "calm"),
+                    (tongue.tr("Once more"), again, "calm"),
+                ],
+                Offer::Apply(delays) => {
+                    let apply = Answer::SetDelays(delays.clone());
+                    vec![
+                        (tongue.tr("Cancel"), Answer::Cancel, "calm"),
+                        (tongue.tr("Once more"), again, "calm"),
+                        (tongue.tr("Set this delay"), apply, "calm"),
+                    ]
+                }
+            };
+            buttons(place, &answers, act);
+        }
         Card::Close { own_engine } => {
             let title = tongue.tr("Close this window?");
             heading(place, title, tongue.tr("The show goes on without it."));
@@ -149,7 +176,12 @@ fn heading(place: &gtk::Box, title: &str, body: &str) {
     label.add_css_class("card-title");
     place.append(&label);
     if !body.is_empty() {
-        let label = gtk::Label::builder().label(body).wrap(true).build();
+        let label = gtk::Label::builder()
+            .label(body)
+            .wrap(true)
+            .justify(gtk::Justification::Center)
+            .max_width_chars(64)
+            .build();
         label.add_css_class("card-body");
         place.append(&label);
     }

@@ -68,13 +68,13 @@ impl Mix {
         set_name(&*imp.meter, tongue.tr("Meter of the programme"));
     }
 
-    /// Shows the mix's levels. `expected`: viewers should hear something.
-    pub fn show_levels(&self, tongue: Tongue, levels: Option<&Levels>, expected: bool) {
+    /// Shows the mix's levels. `silent`: viewers should hear something, and do not.
+    pub fn show_levels(&self, tongue: Tongue, levels: Option<&Levels>, silent: bool) {
         let imp = self.imp();
         imp.meter.show_levels(levels);
         imp.state
             .borrow_mut()
-            .show(&imp.alarm, tongue, levels, expected);
+            .show(&imp.alarm, tongue, levels, silent);
         let tick = imp.tick.replace(imp.tick.get().wrapping_add(1));
         if !tick.is_multiple_of(FIGURES) && levels.is_some() {
             return;

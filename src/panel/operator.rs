@@ -13,11 +13,12 @@ use adw::prelude::*;
 use gtk::glib;
 
 use crate::model::transition::DEFAULT_TRANSITION_MS;
-use crate::model::{Event, Refused, RoleId, Severity, Snapshot, Transition};
+use crate::model::{Alarm, Event, Refused, RoleId, Severity, Snapshot, Transition};
 use crate::tongue::Tongue;
 
 use super::Plan;
 use super::action::{Act, Action};
+use super::calibration::Step;
 use super::card::Card;
 use super::fault_bar::Said;
 use super::link::{Heard, Link};
@@ -272,10 +273,11 @@ impl Operator {
             return;
         }
         if let Some(mut levels) = fetched.levels.take() {
-            let audible = truth::audible(snapshot);
-            let desk = snapshot.desk.as_ref().map(|desk| desk.state == "live");
-            let sound: Vec<bool> = (snapshot.shown_sources())
-                .map(|source| source.state == "live" && !source.sound.is_empty())
+            let silent_mix = truth::is_mix_silent(snapshot);
+            let desk = snapshot.desk.as_ref();
+            let desk = desk.map(|desk| desk.alarms.contains(&Alarm::Silent));
+            let silent: Vec<bool> = (snapshot.shown_sources())
+                .map(|source| source.alarms.contains(&Alarm::Silent))
                 .chain(desk)
                 .collect();
             // The mix, then every source, then the desk: those that nobody sees have no meter.
@@ -283,7 +285,7 @@ impl Operator {
             let mut hidden = std::iter::once(false).chain(hidden);
             levels.retain(|_| !hidden.next().unwrap_or(false));
             self.view
-                .show_levels(self.tongue.get(), &levels, audible, &sound);
+                .show_levels(self.tongue.get(), &levels, silent_mix, &silent);
         }
         self.view.show_fetched(fetched);
     }
@@ -342,6 +344,12 @@ impl Operator {
             Heard::Refused(refused) => {
                 let text = self.refusal(&refused);
                 known.refused = Some((text, Instant::now()));
+                // What was asked for does not begin.
+                if let Some(Card::Calibration(talk)) = &mut known.card
+                    && talk.step == Step::Asked
+                {
+                    talk.step = Step::Reading;
+                }
             }
         }
         if lost {
@@ -351,7 +359,7 @@ impl Operator {
         let pointless = lost
             && matches!(
                 known.card,
-                Some(Card::StopOutput(..) | Card::Release { .. })
+                Some(Card::StopOutput(..) | Card::Release { .. } | Card::Calibration(_))
             );
         if pointless {
             known.card_went = Some(Instant::now());
@@ -439,6 +447,10 @@ impl Operator {
         if let Some(Card::Faults) = known.card {
             let past = known.history.lines(tongue);
             self.view.show_card(tongue, Some(&Card::Faults), &past);
+        }
+        if let Some(Card::Calibration(talk)) = known.card.clone() {
+            drop(known);
+            self.show_calibration(&talk.source, talk.step);
         }
     }
 

@@ -41,6 +41,8 @@ mod imp {
         #[template_child]
         pub delay: TemplateChild<gtk::SpinButton>,
         #[template_child]
+        pub calibrate: TemplateChild<gtk::Button>,
+        #[template_child]
         pub label: TemplateChild<gtk::Label>,
         /// The engine's values are being shown: what changes is no wish.
         pub showing: Cell<bool>,
@@ -111,6 +113,8 @@ impl Strip {
                 }
             }
         ));
+        let (id, wish) = (source.clone(), act.clone());
+        (imp.calibrate).connect_clicked(move |_| wish.call(Action::Calibrate(id.clone())));
         strip
     }
 
@@ -146,6 +150,12 @@ impl Strip {
         set_name(&*imp.fader, &named(tongue.tr("Fader of {source}")));
         set_name(&*imp.mute, &named(tongue.tr("Mute {source}")));
         set_name(&*imp.delay, &named(tongue.tr("Delay of {source}")));
+        let calibrate = named(tongue.tr("Calibrate {source}"));
+        set_name(&*imp.calibrate, &calibrate);
+        set_tooltip(
+            &*imp.calibrate,
+            tongue.tr("Find the delay by clapping in front of the camera"),
+        );
         set_name(&*imp.meter, &named(tongue.tr("Meter of {source}")));
         let is_desk = source.id == SourceId::desk();
         let shift = if is_desk {
@@ -161,13 +171,13 @@ impl Strip {
         }
     }
 
-    /// Shows the source's levels.
-    pub fn show_levels(&self, tongue: Tongue, levels: Option<&Levels>, has_sound: bool) {
+    /// Shows the source's levels. `silent`: it should be heard, and is not.
+    pub fn show_levels(&self, tongue: Tongue, levels: Option<&Levels>, silent: bool) {
         let imp = self.imp();
         imp.meter.show_levels(levels);
         imp.state
             .borrow_mut()
-            .show(&imp.alarm, tongue, levels, has_sound);
+            .show(&imp.alarm, tongue, levels, silent);
     }
 
     /// Its meter.

@@ -26,6 +26,8 @@ mod imp {
         #[template_child]
         pub key: TemplateChild<gtk::Label>,
         #[template_child]
+        pub alarm: TemplateChild<gtk::Label>,
+        #[template_child]
         pub place: TemplateChild<gtk::Label>,
         #[template_child]
         pub notice: TemplateChild<gtk::Label>,
@@ -88,8 +90,15 @@ impl Tile {
         if !source.notice.is_empty() {
             imp.screen.show_picture(None);
         }
+        set_text(&imp.alarm, &source.alarm);
+        imp.alarm.set_visible(!source.alarm.is_empty());
+        set_class(self, "alarmed", !source.alarm.is_empty());
         set_tally(self, source.tally);
-        set_class(self, "lost", source.mark == Mark::Bad);
+        set_class(
+            self,
+            "lost",
+            source.mark == Mark::Bad && source.alarm.is_empty(),
+        );
         let name = tongue
             .tr("Source {source}")
             .replace("{source}", &source.label);

@@ -3,7 +3,8 @@
 
 use crate::model::status::{OutputStatus, SlotStatus, SourceStatus, Tally};
 use crate::model::{
-    Fault, Layout, LayoutId, OutputId, RoleId, Scope, Severity, SlateSound, Snapshot, SourceId,
+    Alarm, Fault, Layout, LayoutId, OutputId, RoleId, Scope, Severity, SlateSound, Snapshot,
+    SourceId,
 };
 use crate::tongue::Tongue;
 
@@ -114,6 +115,9 @@ pub struct Source {
     pub words: String,
     /// The same, short enough to stand in its picture; empty while there is one.
     pub notice: String,
+    /// What is wrong although it arrives, short enough to stand on its picture; empty where all is
+    /// well.
+    pub alarm: String,
     /// Where it is seen.
     pub tally: Tally,
     /// How it is.
@@ -257,8 +261,13 @@ pub fn slate(snapshot: &Snapshot, now: u64) -> Slate {
     }
 }
 
+/// Whether viewers hear nothing though they should.
+pub fn is_mix_silent(snapshot: &Snapshot) -> bool {
+    audible(snapshot) && snapshot.encoding.alarms.contains(&Alarm::Silent)
+}
+
 /// Whether the mix should be heard, so that silence is a trouble.
-pub fn audible(snapshot: &Snapshot) -> bool {
+fn audible(snapshot: &Snapshot) -> bool {
     let show = &snapshot.show;
     let shows_nobody = show.programme.slots.is_empty();
     match snapshot.slate_sound {
@@ -434,13 +443,24 @@ pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
         let trouble = trouble(snapshot, &Scope::Source(source.id.clone()));
         let since = trouble.map_or(source.since, |fault| fault.since.min(source.since));
         let time = span(now.saturating_sub(since) / 1000);
-        let (mark, notice, words) = source_words(tongue, source, shown, &time);
+        let (mut mark, notice, mut words) = source_words(tongue, source, shown, &time);
+        let alarm = match source.state.as_str() {
+            "live" => alarm_words(tongue, &source.alarms),
+            _ => String::new(),
+        };
+        if !alarm.is_empty() {
+            mark = Mark::Bad;
+            let time = span(now.saturating_sub(trouble.map_or(now, |fault| fault.since)) / 1000);
+            let text = tongue.tr("{alarm} for {time}");
+            words = text.replace("{alarm}", &alarm).replace("{time}", &time);
+        }
         Source {
             id: source.id.clone(),
             label: label_of(tongue, source),
             roles: roles_of(&source.id),
             words,
             notice,
+            alarm,
             tally: source.tally,
             mark,
             gain_db: source.gain_db,
@@ -457,8 +477,10 @@ pub fn sources(tongue: Tongue, snapshot: &Snapshot, now: u64) -> Vec<Source> {
 /// The audio desk, as its strip shows it: a source without a picture.
 pub fn desk(tongue: Tongue, snapshot: &Snapshot) -> Option<Source> {
     let desk = snapshot.desk.as_ref()?;
+    let alarm = alarm_words(tongue, &desk.alarms);
     let (mark, words) = match desk.state.as_str() {
         UNKNOWN => (Mark::Off, tongue.tr("not known").to_owned()),
+        "live" if !alarm.is_empty() => (Mark::Bad, alarm.clone()),
         "live" => (Mark::Good, desk.sound.clone()),
         _ => {
             let troubled = trouble(snapshot, &Scope::Desk).is_some();
@@ -475,6 +497,7 @@ pub fn desk(tongue: Tongue, snapshot: &Snapshot) -> Option<Source> {
         roles: String::new(),
         words,
         notice: String::new(),
+        alarm,
         tally: Tally::Off,
         mark,
         gain_db: desk.gain_db,
@@ -490,6 +513,18 @@ pub fn desk(tongue: Tongue, snapshot: &Snapshot) -> Option<Source> {
 fn slot_of<'a>(snapshot: &'a Snapshot, id: &SourceId) -> Option<&'a SlotStatus> {
     let slots = &snapshot.show.programme.slots;
     slots.iter().find(|slot| slot.source.as_ref() == Some(id))
+}
+
+/// What is wrong with what arrives.
+fn alarm_words(tongue: Tongue, alarms: &[Alarm]) -> String {
+    let word = |alarm: &Alarm| match alarm {
+        Alarm::Silent => tongue.tr("Silent"),
+        Alarm::Clipping => tongue.tr("Too loud"),
+        Alarm::Black => tongue.tr("Black picture"),
+        Alarm::Frozen => tongue.tr("Picture stands still"),
+    };
+    let words: Vec<&str> = alarms.iter().map(word).collect();
+    words.join(" · ")
 }
 
 /// How a source is: its mark, a few words for its picture, a sentence for its tile.

@@ -426,18 +426,23 @@ impl View {
         }
     }
 
-    /// Moves the meters: the mix, then the sources, then the desk. `audible`: the programme should be
-    /// heard.
-    pub fn show_levels(&self, tongue: Tongue, levels: &[Levels], audible: bool, sound: &[bool]) {
+    /// Moves the meters: the mix, then the sources, then the desk. `silent`: what should be heard, and is not.
+    pub fn show_levels(
+        &self,
+        tongue: Tongue,
+        levels: &[Levels],
+        silent_mix: bool,
+        silent: &[bool],
+    ) {
         let moving = self.moving.borrow();
-        self.mix.show_levels(tongue, levels.first(), audible);
+        self.mix.show_levels(tongue, levels.first(), silent_mix);
         for (i, strip) in moving.strips.iter().enumerate() {
             let own = levels.get(i + 1);
-            let has_sound = sound.get(i).copied().unwrap_or(false);
+            let silent = silent.get(i).copied().unwrap_or(false);
             if let Some(seat) = moving.seats.get(i) {
                 seat.tile().meter().show_levels(own);
             }
-            strip.show_levels(tongue, own, has_sound);
+            strip.show_levels(tongue, own, silent);
         }
     }
 

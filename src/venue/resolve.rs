@@ -1,6 +1,7 @@
 //! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
 //! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
 
+mod alarms;
 mod capture;
 mod desk;
 mod ingest;
@@ -62,6 +63,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let language = language.flatten();
     let guests = guests.map(|guests| ingest::places(guests, language));
     ingest::warn_of_passphrases(&ingest, &sources);
+    let alarms = alarms::alarms(&root.section("alarms"));
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 
@@ -81,6 +83,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
         outputs,
         relay,
         ingest,
+        alarms,
         control_socket,
         warnings,
     })

@@ -8,6 +8,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod crowd;
+mod drawn;
 mod driver;
 mod elsewhere;
 mod engine;
@@ -34,6 +35,7 @@ mod vm;
 mod widget;
 
 pub use crowd::{Player, ask_to_play, connect_from};
+pub use drawn::{draw, during};
 pub use elsewhere::{Announcer, Elsewhere};
 pub use engine::{Engine, Watch};
 pub use eye::Eye;

@@ -95,6 +95,7 @@ impl Actor {
             drift_ppm: figures.drift_ppm,
             latency_ms: figures.latency.as_millis() as u64,
             connects: desk.connects(),
+            alarms: self.alarms.of_desk(),
         })
     }
 }

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use adw::prelude::*;
 
+use crate::model::message::CALIBRATION_SECONDS;
 use crate::model::{Command, Gain, LayoutId, OutputId, Request, RoleId, SourceId, Transition};
 
 use super::super::action::{Action, Answer};
+use super::super::calibration::{self, Step};
 use super::super::card::Card;
 use super::super::truth::{self, Link as State};
 use super::{Operator, wall_clock};
@@ -43,6 +45,7 @@ impl Operator {
             }
             Action::Mute(source, mute) => self.command(Command::Mute { source, mute }),
             Action::Delay(source, delay_ms) => self.command(Command::Delay { source, delay_ms }),
+            Action::Calibrate(source) => self.show_calibration(&source, Step::Reading),
             Action::Output(output) => self.on_output(output),
             Action::RunOutput(output, run) => self.command(Command::Output { output, run }),
             Action::ChooseTransition(transition) => {
@@ -171,6 +174,20 @@ impl Operator {
             Answer::StopOutput(output) => self.command(Command::Output { output, run: false }),
             Answer::Release(source) => self.request(Request::Release(source)),
             Answer::Devices => self.show_devices(),
+            Answer::Calibrate(source) => {
+                self.show_calibration(&source, Step::Asked);
+                self.request(Request::Calibrate {
+                    source,
+                    sound: None,
+                    seconds: CALIBRATION_SECONDS,
+                });
+            }
+            Answer::SetDelays(delays) => {
+                for proposal in delays {
+                    let (source, delay_ms) = (proposal.source, proposal.delay_ms);
+                    self.command(Command::Delay { source, delay_ms });
+                }
+            }
             Answer::LeaveRunning => self.close(),
             Answer::StopShow => {
                 if let Some(engine) = self.own_engine.take() {
@@ -178,6 +195,15 @@ impl Operator {
                 }
                 self.close();
             }
+        }
+    }
+
+    /// Opens the card of a calibration, or has it say how that stands now.
+    pub(super) fn show_calibration(self: &Rc<Self>, source: &SourceId, step: Step) {
+        let tongue = self.tongue.get();
+        let talk = self.ask(|snapshot| calibration::talk(tongue, snapshot, source, step));
+        if let Some(talk) = talk {
+            self.show_card(Some(Card::Calibration(talk)));
         }
     }
 

@@ -315,3 +315,27 @@ fn the_desk_has_a_strip_that_says_how_it_is() {
     let shown = desk(EN, &unknown(&snapshot)).expect("a desk");
     assert_eq!((shown.words.as_str(), shown.mark), ("not known", Mark::Off));
 }
+
+#[test]
+fn what_is_wrong_although_it_arrives_is_seen_on_the_tile() {
+    let mut snapshot = snapshot();
+    let said = |snapshot: &Snapshot, tongue| {
+        let source = sources(tongue, snapshot, NOW).swap_remove(0);
+        (source.mark, source.alarm, source.words)
+    };
+    assert_eq!(said(&snapshot, EN).1, "");
+    snapshot.sources[0].alarms = vec![Alarm::Silent, Alarm::Frozen];
+    let scope = json!({"source": "laptop"});
+    (snapshot.faults).push(fault(scope, "silent", "warning", NOW - 75_000));
+    let words = "Silent · Picture stands still";
+    assert_eq!(
+        said(&snapshot, EN),
+        (Mark::Bad, words.to_owned(), format!("{words} for 1:15"))
+    );
+    assert_eq!(said(&snapshot, FR).1, "Silence · Image figée");
+    // Off air or under the slate, silence is meant.
+    snapshot.encoding.alarms = vec![Alarm::Silent];
+    assert!(is_mix_silent(&snapshot));
+    snapshot.show.slate = true;
+    assert!(!is_mix_silent(&snapshot));
+}

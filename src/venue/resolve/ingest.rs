@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::reader::Section;
-use super::super::{GuestsConfig, IngestConfig, SoundPolicy, SourceConfig, SourceKind, Tls};
+use super::super::{
+    GuestsConfig, IngestConfig, SoundPolicy, SourceAlarms, SourceConfig, SourceKind, Tls,
+};
 use super::{source, take};
 use crate::model::join::GUEST;
 use crate::tongue::Tongue;
@@ -104,6 +106,7 @@ pub fn places(guests: &GuestsConfig, language: Option<Tongue>) -> Vec<SourceConf
             gain: 0.0,
             mute: false,
             sound: SoundPolicy::OnAir,
+            alarms: SourceAlarms::default(),
             guest: Some(number),
         })
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::reader::Section;
 use super::super::value::DECIBELS_ACCEPTED;
 use super::super::{FrameSize, Rate, SoundPolicy, SourceConfig, SourceKind};
-use super::{refuse_twins, take};
+use super::{alarms, refuse_twins, take};
 use crate::model::id::ID_RULE;
 use crate::model::{RoleId, SourceId};
 
@@ -100,6 +100,7 @@ fn source<'a>(section: Section<'a>, folder: &Path, programme_rate: Rate) -> Read
     let sound = section.optional("sound", "always, on-air, off", |value| {
         take::word(value, &SOUNDS)
     });
+    let alarms = alarms::of_source(&section);
     let kind = kind(&section, word, folder, programme_rate);
 
     let config = id.clone().zip(kind).map(|(id, kind)| SourceConfig {
@@ -111,6 +112,7 @@ fn source<'a>(section: Section<'a>, folder: &Path, programme_rate: Rate) -> Read
         gain: gain.unwrap_or(0.0),
         mute: mute.unwrap_or(false),
         sound: sound.unwrap_or(SoundPolicy::Always),
+        alarms,
         guest: None,
     });
     Read {

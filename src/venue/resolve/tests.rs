@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::secret::redact;
-use crate::venue::{SoundPolicy, SourceKind};
+use crate::venue::{AlarmsConfig, Limit, SoundPolicy, SourceAlarms, SourceKind};
 
 mod cards;
 mod refusals;
@@ -32,6 +32,38 @@ fn refused(text: &str) -> String {
     venue(Path::new("venue.toml"), text)
         .expect_err("the file should be refused")
         .to_string()
+}
+
+#[test]
+fn alarms_have_defaults_and_may_be_off() {
+    let seconds = |n| Limit::After(Duration::from_secs(n));
+    let usual = accepted(CAMERA);
+    assert_eq!(
+        usual.alarms,
+        AlarmsConfig {
+            silence: seconds(10),
+            silence_level: -50.0,
+            clipping: Limit::After(3),
+            black: seconds(10),
+            frozen: seconds(20),
+        }
+    );
+    assert_eq!(usual.sources[0].alarms, SourceAlarms::default());
+    let venue = accepted(&format!(
+        "{CAMERA}alarms = {{ frozen = \"off\", silence = \"1m\", silence_level = -40 }}\n\
+         [alarms]\nclipping = \"5\"\nblack = \"off\"\n"
+    ));
+    assert_eq!(
+        venue.sources[0].alarms,
+        SourceAlarms {
+            silence: Some(seconds(60)),
+            silence_level: Some(-40.0),
+            frozen: Some(Limit::Off),
+            ..SourceAlarms::default()
+        }
+    );
+    assert_eq!(venue.alarms.clipping, Limit::After(5));
+    assert_eq!(venue.alarms.black, Limit::Off);
 }
 
 #[test]
