@@ -87,6 +87,7 @@ fn panel(_: PanelArgs, _: Option<PathBuf>) -> ExitCode {
 
 fn run_engine(args: EngineArgs) -> ExitCode {
     service::start_log();
+    service::keep_memory_together();
     let started = (|| -> anyhow::Result<()> {
         let venue = Venue::load_for_show(&venue_file(args.config))?;
         for warning in &venue.warnings {

@@ -1,5 +1,7 @@
 //! The process as the system sees it: signals, systemd's notifications, the journal.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -54,6 +56,28 @@ pub fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!("no more descriptors than usual: {error}");
     }
+}
+
+/// glibc gives threads pools of memory of their own, eight for each core, and what lies between two
+/// pieces in use stays there: after an hour of players and laptops that come and go, the engine held
+/// more than twice what it needs. Two pools do. They have to be asked for before the process begins, so
+/// it begins again, as the same process; where that is not possible, it goes on as it is.
+pub fn keep_memory_together() {
+    const POOLS: &str = "MALLOC_ARENA_MAX";
+    if std::env::var_os(POOLS).is_some() {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let again = Command::new(program)
+        .arg0(name)
+        .args(arguments)
+        .env(POOLS, "2")
+        .exec();
+    tracing::warn!("memory is not kept together: {again}");
 }
 
 /// The programme runs.

@@ -131,6 +131,28 @@ fn the_desk_is_heard_at_its_level_and_obeys_as_a_source_does() {
 }
 
 #[test]
+fn a_desk_that_is_silent_or_too_loud_is_told_of() {
+    let server = SoundServer::start(48_000);
+    let lines = "device = \"default\"\n[alarms]\nsilence = \"1s\"";
+    let engine = on_air(&server, free_port(), lines);
+    let alarms = |status: &Value, codes: &[&str]| {
+        status["desk"]["alarms"] == serde_json::json!(codes) && faults(status) == codes
+    };
+    engine.wait_status(seconds(8), "silence", |status| alarms(status, &["silent"]));
+    engine.ctl(&["mute", "desk", "on"]).assert_ok();
+    let asked = "what is muted may be silent";
+    engine.wait_status(seconds(3), asked, |status| alarms(status, &[]));
+    engine.ctl(&["mute", "desk", "off"]).assert_ok();
+    engine.wait_status(seconds(8), "silence", |status| alarms(status, &["silent"]));
+    let tune = server.play(TONE, TONE);
+    engine.wait_status(seconds(8), "a tone", |status| alarms(status, &[]));
+    drop(tune);
+    let _noise = server.play("1.4*sin(2*PI*1000*t)", TONE);
+    let loud = "a desk that is cut off";
+    engine.wait_status(seconds(15), loud, |status| alarms(status, &["clipping"]));
+}
+
+#[test]
 fn one_channel_or_the_other_is_heard_on_both_sides_at_any_rate() {
     let server = SoundServer::start(44_100);
     let _tune = server.play(OTHER, TONE);

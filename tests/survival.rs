@@ -206,3 +206,18 @@ fn a_state_that_cannot_be_saved_is_a_fault_and_is_saved_when_it_can_be() {
     engine.restart();
     assert_eq!(engine.status()["programme"]["layout"], "slides-pip");
 }
+
+#[test]
+fn its_memory_is_kept_together_and_it_stays_the_process_it_was() {
+    let engine = Engine::start(&venue("rtmp://127.0.0.1:9/live/out"));
+    let of_process = |file: &str| {
+        let path = format!("/proc/{}/{file}", engine.id());
+        std::fs::read_to_string(path).unwrap()
+    };
+    let surroundings = of_process("environ");
+    let pools = surroundings
+        .split('\0')
+        .find(|entry| entry.starts_with("MALLOC_ARENA_MAX="));
+    assert_eq!(pools, Some("MALLOC_ARENA_MAX=2"));
+    assert_eq!(of_process("comm").trim(), "regie");
+}
