@@ -19,6 +19,12 @@ fn faults(status: &Value) -> Vec<String> {
             format!("{whose} {}", fault["code"].as_str().unwrap())
         })
         .collect();
+    // A busy machine may have others.
+    let is_alarm = |said: &String| {
+        let code = said.split(' ').next_back().unwrap_or_default();
+        ["silent", "clipping", "black", "frozen"].contains(&code)
+    };
+    all.retain(is_alarm);
     all.sort();
     all
 }

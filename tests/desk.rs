@@ -139,8 +139,16 @@ fn a_desk_that_is_silent_or_too_loud_is_told_of() {
         status["desk"]["alarms"] == serde_json::json!(codes) && faults(status) == codes
     };
     engine.wait_status(seconds(8), "silence", |status| alarms(status, &["silent"]));
+    engine.ctl(&["slate", "on"]).assert_ok();
+    let asked = "nobody is asked for sound in a pause";
+    engine.wait_status(seconds(3), asked, |status| alarms(status, &[]));
+    engine.ctl(&["slate", "off"]).assert_ok();
+    engine.wait_status(seconds(8), "silence", |status| alarms(status, &["silent"]));
     engine.ctl(&["mute", "desk", "on"]).assert_ok();
-    let asked = "what is muted may be silent";
+    let asked = "what is muted may be silent, but not the programme";
+    engine.wait_status(seconds(8), asked, |status| {
+        status["encoding"]["alarms"] == serde_json::json!(["silent"])
+    });
     engine.wait_status(seconds(3), asked, |status| alarms(status, &[]));
     engine.ctl(&["mute", "desk", "off"]).assert_ok();
     engine.wait_status(seconds(8), "silence", |status| alarms(status, &["silent"]));

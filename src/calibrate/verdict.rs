@@ -14,7 +14,7 @@ const JITTER: f64 = 0.002;
 /// How likely it is that an event is none.
 const FALSE: f64 = 0.02;
 /// Fewer events that agree prove nothing.
-const LEAST: usize = 3;
+const LEAST: usize = 4;
 /// And they must be so many of all that were seen, or of all that were heard.
 const SHARE: f64 = 0.6;
 /// Events that lie so far beside a sound, in seconds, may still be its.

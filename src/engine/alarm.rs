@@ -28,9 +28,9 @@ const LOOK: u32 = 5;
 /// What a source is, so what is to be expected of it where the venue file does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nature {
-    /// Plays the speaker, or comes from a card or a camera: moves and is heard.
+    /// Plays the speaker, or comes from a camera in the network: moves and is heard.
     Camera,
-    /// A laptop or a file that plays nobody in particular: is heard, may stand still.
+    /// A laptop or a card that plays nobody in particular: is heard, may stand still.
     Laptop,
     /// Plays the slides, as a file may: may stand still and be silent.
     Slides,
@@ -50,7 +50,8 @@ impl Nature {
             _ if plays("speaker") => Self::Camera,
             _ if configured("slides") => Self::Slides,
             _ if configured("speaker") => Self::Camera,
-            SourceKind::Push { .. } => Self::Laptop,
+            // What a card shows may be a laptop's slides.
+            SourceKind::Push { .. } | SourceKind::Capture(_) => Self::Laptop,
             _ => Self::Camera,
         }
     }
@@ -159,7 +160,7 @@ impl Actor {
                 .sources
                 .get(source.id())
                 .is_some_and(|own| own.mute);
-            let heard = !muted && is_heard(source, &shown);
+            let heard = !muted && !self.is_hushed() && is_heard(source, &shown);
             let found_of_sound = watch.sound.look(now, levels.filter(|_| heard), of_sound);
             // Busy: it moves just now.
             let picture = match source.pictures.current() {
@@ -193,7 +194,9 @@ impl Actor {
             clipping: config.clipping.value(),
         };
         let levels = alarms.levels.get(self.sources.len() + 1);
-        let heard = self.is_desk_heard();
+        let setting = self.show.sources.get(&SourceId::desk());
+        let muted = setting.is_some_and(|own| own.mute);
+        let heard = self.is_desk_heard() && !muted && !self.is_hushed();
         let label = desk.config.label.clone();
         for (alarm, raised) in alarms.desk.look(now, levels.filter(|_| heard), limits) {
             let said = said_of_desk(alarm, &label);
@@ -201,13 +204,15 @@ impl Actor {
         }
     }
 
-    /// Whether the desk is in the mix, but for its fader.
+    /// Whether the desk's sound arrives and is in the mix, but for fader and mute.
     fn is_desk_heard(&self) -> bool {
-        let setting = self.show.sources.get(&SourceId::desk());
         (self.desk.as_ref()).is_some_and(|desk| {
-            desk.is_live()
-                && desk.config.sound != SoundPolicy::Off
-                && !setting.is_some_and(|own| own.mute)
+            let wanted = match desk.config.sound {
+                SoundPolicy::Always => true,
+                SoundPolicy::OnAir => !self.is_slate(),
+                SoundPolicy::Off => false,
+            };
+            wanted && desk.is_live()
         })
     }
 
@@ -297,7 +302,8 @@ fn limits(
 ) -> (sound::Limits, picture::Limits) {
     let (usual, own) = (&venue.alarms, &config.alarms);
     let moves = nature == Nature::Camera;
-    let speaks = matches!(nature, Nature::Camera | Nature::Laptop);
+    // Where there is a desk, the room is heard by it, and cameras send a track that nobody feeds.
+    let speaks = matches!(nature, Nature::Camera | Nature::Laptop) && venue.desk.is_none();
     let lights = nature != Nature::Still;
     fn chosen<T: Copy>(own: Option<Limit<T>>, usual: Limit<T>, expected: bool) -> Option<T> {
         match own {

@@ -18,6 +18,8 @@ use super::tap::{Opened, Passed};
 
 /// Pictures and blocks of sound that may wait for the thread: seconds of them.
 const ROOM: usize = 1024;
+/// What was seen and heard is judged in less.
+const JUDGING: Duration = Duration::from_secs(10);
 
 /// The calibration under way, if there is one, and the last one's result.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(super) struct Calibrator {
     /// Counts them: notes of one that was given up are not heard.
     run: u64,
     taps: Option<[Opened; 2]>,
+    /// It has come to its end by then, or never will.
+    until: Option<Instant>,
     last: Option<Calibration>,
 }
 
@@ -58,7 +62,8 @@ impl Actor {
             let said = format!("{seconds} s is out of range; accepted: {least} to {most}");
             return Err(Refused::new("out-of-range", said));
         }
-        if self.calibrator.taps.is_some() {
+        let under_way = |until: Instant| Instant::now() < until;
+        if self.calibrator.taps.is_some() && self.calibrator.until.is_some_and(under_way) {
             let said = "another calibration is under way; wait for its end";
             return Err(Refused::new("busy", said));
         }
@@ -84,6 +89,7 @@ impl Actor {
                 format!("no thread for a calibration: {error}"),
             )
         })?;
+        self.calibrator.until = Some(Instant::now() + length + JUDGING);
         self.calibrator.taps = Some([pictures.tap.open(sender.clone()), samples.tap.open(sender)]);
         tracing::info!("calibration: pictures of {source}, sound of {sound}, {seconds} s");
         self.calibrator.last = Some(Calibration {

@@ -31,6 +31,8 @@ const GOOD: Duration = Duration::from_secs(5);
 const SLOW: Duration = Duration::from_secs(5);
 /// A session that has not shown that it is alive for so long hangs.
 const HANGS: Duration = Duration::from_secs(3);
+/// What a session's thread says as it ends is there after so long.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// Sessions that hang, at most: beyond that nothing is opened until one of them comes back.
 const LEFT: usize = 3;
 /// The end of the process waits so long for the device to be closed.
@@ -229,6 +231,8 @@ pub struct Desk {
     /// Tells notes of the session of now from those of earlier ones.
     run: u64,
     session: Option<Session>,
+    /// Since when its thread has ended, without having said why.
+    ended: Option<Instant>,
     /// Sessions that hang.
     left: Vec<Session>,
     attempt: u32,
@@ -260,6 +264,7 @@ impl Desk {
             told: None,
             run: 0,
             session: None,
+            ended: None,
             left: Vec::new(),
             attempt: 0,
             live_since: None,
@@ -348,6 +353,15 @@ impl Desk {
     pub fn poll(&mut self, now: Instant) {
         if self.state.until().is_some_and(|until| now >= until) {
             self.start(now);
+        }
+        let ended = self.session.as_ref().is_some_and(Session::has_ended);
+        if !ended {
+            self.ended = None;
+        } else if now.duration_since(*self.ended.get_or_insert(now)) > FAREWELL {
+            // Its thread broke down without a word.
+            self.run += 1;
+            self.drop_session();
+            self.fail(Trouble::Lost, "its thread has ended".to_owned(), now);
         }
         let beat = (self.session.as_ref()).map_or(Duration::ZERO, |session| session.gauge.beat());
         let silent = Duration::from_nanos(self.timebase.now().nseconds()).saturating_sub(beat);

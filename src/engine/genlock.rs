@@ -106,15 +106,20 @@ impl Genlock {
         let is_on_air = |held: &&Arc<Pictures>| on_air.iter().any(|shown| Arc::ptr_eq(shown, held));
         let still = (self.reference.as_ref()).filter(is_on_air).and_then(error);
         let error = match still {
-            Some(error) => error,
+            Some(error) => {
+                if let Some(held) = &self.reference {
+                    held.set_followed(true, alone);
+                }
+                error
+            }
             None => {
                 let next = on_air.first().filter(|_| alone);
                 let next = next.and_then(|source| Some((error(source)?, source)));
                 if let Some(old) = self.reference.take() {
-                    old.set_followed(false);
+                    old.set_followed(false, false);
                 }
                 let Some((error, source)) = next else { return };
-                source.set_followed(true);
+                source.set_followed(true, true);
                 self.reference = Some(source.clone());
                 error
             }
@@ -316,6 +321,32 @@ mod tests {
             assert!(shown[after..].iter().all(|(_, age)| *age < 18 * MS));
             assert!(shown[after..].windows(2).all(|p| p[1].0 == p[0].0 + 1));
         }
+    }
+
+    #[test]
+    fn beside_others_no_tick_waits_for_one() {
+        gst::init().expect("GStreamer");
+        let (source, other) = (Arc::new(Pictures::default()), Arc::default());
+        let mut genlock = Genlock::new(THIRTY, gst::ClockTime::from_seconds(10));
+        for n in 0..60 {
+            let tick = genlock.tick();
+            let picture = Picture {
+                buffer: gst::Buffer::new(),
+                info: gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 16, 16)
+                    .build()
+                    .expect("a layout"),
+                captured: 9_985_000_000 + n * PACING.step,
+                serial: next_serial(),
+            };
+            source.push(picture, tick);
+            source.at(tick, PACING);
+            genlock.follow(std::slice::from_ref(&source));
+            genlock.advance();
+        }
+        let tick = genlock.tick();
+        assert!(source.is_awaited(tick, PACING));
+        genlock.follow(&[source.clone(), other]);
+        assert!(!source.is_awaited(tick, PACING));
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub struct Pictures {
     delay: AtomicU64,
     pushed: AtomicU64,
     followed: AtomicBool,
+    leads: AtomicBool,
     /// One has been pushed.
     came: Condvar,
     /// Looks at all pictures, as they are pushed.
@@ -156,9 +157,11 @@ impl Pictures {
         self.pushed.load(Ordering::Relaxed)
     }
 
-    /// Whether the programme's ticks follow this source.
-    pub fn set_followed(&self, followed: bool) {
+    /// Whether the programme's ticks have come to lie by this source, and whether they still go by it: it
+    /// is alone on air.
+    pub fn set_followed(&self, followed: bool, leads: bool) {
         self.followed.store(followed, Ordering::Relaxed);
+        self.leads.store(leads, Ordering::Relaxed);
     }
 
     /// How long after they are due its pictures are shown, in nanoseconds, where the programme's
@@ -180,17 +183,17 @@ impl Pictures {
         self.delay.store(nanoseconds, Ordering::Relaxed);
     }
 
-    /// Whether the ticks follow this source, and its picture for this one is not there, though the one
+    /// Whether the ticks go by this source, and its picture for this one is not there, though the one
     /// before it was.
     #[cfg(test)]
     pub fn is_awaited(&self, tick: u64, pacing: Pacing) -> bool {
-        self.followed.load(Ordering::Relaxed) && self.state.lock().awaits(tick, pacing)
+        self.leads.load(Ordering::Relaxed) && self.state.lock().awaits(tick, pacing)
     }
 
     /// Waits for the picture of this tick as long as it is awaited, but no longer than `most`: a moment,
     /// which costs this tick alone, where one that is left out would be seen.
     pub fn wait_for(&self, tick: u64, pacing: Pacing, most: Duration) {
-        if !self.followed.load(Ordering::Relaxed) {
+        if !self.leads.load(Ordering::Relaxed) {
             return;
         }
         let until = Instant::now() + most;
@@ -217,7 +220,7 @@ impl Pictures {
             // Skip what a later picture has overtaken. Where ticks lie as its pictures want them, that is
             // soon: one that was late would make all that follow wait for the next tick.
             let settled =
-                self.followed.load(Ordering::Relaxed) && state.rhythm.is_in_time(pacing.step);
+                self.leads.load(Ordering::Relaxed) && state.rhythm.is_in_time(pacing.step);
             let latest = match settled {
                 true => tick + pacing.tolerance / 2,
                 false => tick.saturating_sub(pacing.tolerance),

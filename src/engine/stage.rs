@@ -166,6 +166,11 @@ impl Actor {
         (self.show.on_air(&self.cast)).is_none_or(|layout| layout.slots.is_empty())
     }
 
+    /// Whether the slate is on, and nobody is to be heard.
+    pub(super) fn is_hushed(&self) -> bool {
+        self.is_slate() && self.venue.slate.sound != SlateSound::Programme
+    }
+
     /// Sources whose layout is heard.
     pub(super) fn sources_heard(&self) -> Vec<SourceId> {
         let layout = match self.venue.slate.sound {

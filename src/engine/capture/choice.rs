@@ -132,7 +132,8 @@ fn modes(offer: &Offer, config: &CaptureConfig) -> Vec<Mode> {
 /// The value, or the next one above it that can be had.
 fn up(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
     let steps = wanted.saturating_sub(least).div_ceil(step.max(1));
-    (least + steps * step.max(1)).clamp(least, most)
+    let above = least.saturating_add(steps.saturating_mul(step.max(1)));
+    above.min(most).max(least)
 }
 
 /// The smaller, the better; what comes first decides.

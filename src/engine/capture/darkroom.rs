@@ -37,6 +37,8 @@ pub struct Darkroom {
 struct Press {
     field: Field,
     frame: VideoInfo,
+    /// Bytes that a frame has to have for nothing to be read beyond it.
+    needs: usize,
     picture: VideoInfo,
     converter: VideoConverter,
     /// Pictures come back to it when nobody needs them any more.
@@ -94,8 +96,9 @@ impl Darkroom {
         let Some(press) = &mut self.press else {
             return Ok(());
         };
-        if frame.bytes < press.frame.size() {
-            return Err(format!("{} bytes of {}", frame.bytes, press.frame.size()));
+        let there = frame.bytes.min(memory.size());
+        if there < press.needs {
+            return Err(format!("{there} bytes of {}", press.needs));
         }
         let mut buffer = press.print(memory)?;
         if let Some(pipeline) = &self.pipeline {
@@ -244,6 +247,7 @@ impl Press {
         pool.set_active(true).map_err(unknown)?;
         Ok(Self {
             field,
+            needs: end_of(&frame),
             frame,
             picture,
             converter,
@@ -300,6 +304,20 @@ fn planar(format: VideoFormat) -> VideoFormat {
         | VideoFormat::Nv16 => VideoFormat::Y42b,
         _ => VideoFormat::I420,
     }
+}
+
+/// Where the last plane of a frame ends, in bytes: a driver may say whatever it likes of its lines.
+fn end_of(frame: &VideoInfo) -> usize {
+    let planes = 0..frame.n_planes();
+    let ends = planes.map(|plane| {
+        let lines = match plane {
+            0 => frame.comp_height(0),
+            plane => frame.comp_height((plane as u8).min(frame.n_components() as u8 - 1)),
+        };
+        frame.offset()[plane as usize]
+            + frame.stride()[plane as usize].unsigned_abs() as usize * lines as usize
+    });
+    ends.max().unwrap_or(0).max(frame.size())
 }
 
 /// Strides and offsets of the planes in a frame; empty where the driver does not say.

@@ -287,6 +287,14 @@ impl Device {
         Ok(same.is_ok())
     }
 
+    /// Whether its name stands for another device by now.
+    pub fn is_another(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let own = self.file.metadata().map(|own| own.rdev());
+        let named = std::fs::metadata(&self.path).map(|named| named.rdev());
+        matches!((own, named), (Ok(own), Ok(named)) if own != named)
+    }
+
     /// Takes what the driver has to tell; whether it was anything.
     pub fn take_events(&self) -> bool {
         let mut any = false;
@@ -338,6 +346,12 @@ impl Device {
             ERANGE => Cause::OutOfRange {
                 input: self.input_name(),
             },
+            ENOLINK => Cause::NoSignal {
+                input: self.input_name(),
+            },
+            ENOLCK => Cause::NoLock {
+                input: self.input_name(),
+            },
             _ => return refused(&self.path, Some(errno), what),
         };
         Failure {
@@ -348,6 +362,8 @@ impl Device {
 }
 
 const ERANGE: i32 = rustix::io::Errno::RANGE.raw_os_error();
+const ENOLINK: i32 = rustix::io::Errno::NOLINK.raw_os_error();
+const ENOLCK: i32 = rustix::io::Errno::NOLCK.raw_os_error();
 
 /// An event of which only that it came is of interest.
 struct AnyEvent;
@@ -438,15 +454,10 @@ fn find_input(file: &File, config: &CaptureConfig) -> Result<Input, Failure> {
         .collect();
     let is_only = all.len() == 1;
     let found = match &config.input {
-        None => {
-            let now = ioctl::g_input(file).unwrap_or(0);
-            // A driver without inputs has one all the same.
-            let current = || ioctl::enuminput::<v4l2_input>(file, now).map(|input| input.index);
-            let index = current().map_or(now, |index| index as usize);
-            let found = all.iter().find(|input| input.index == index);
-            let found = found.cloned().unwrap_or_default();
-            return Ok(Input { is_only, ..found });
-        }
+        // A driver without inputs has one all the same.
+        None if all.is_empty() => return Ok(Input::default()),
+        // Another program may have left the card at another one.
+        None => all.first(),
         Some(CardInput::Number(number)) => all.iter().find(|input| input.index == *number as usize),
         Some(CardInput::Name(name)) => {
             let is_it = |input: &&Input| input.name.eq_ignore_ascii_case(name);
@@ -467,7 +478,8 @@ fn find_input(file: &File, config: &CaptureConfig) -> Result<Input, Failure> {
             detail: String::new(),
         });
     };
-    if ioctl::g_input(file).ok() != Some(found.index) {
+    // Not asked first: `v4l2r` 0.0.6 answers 0 whichever is chosen.
+    if !is_only {
         ioctl::s_input(file, found.index)
             .map_err(|error| refused(&config.device, Some(error.into_errno()), "S_INPUT"))?;
     }

@@ -196,6 +196,10 @@ impl Reader {
             let now = Instant::now();
             if now >= look {
                 look = now + SIGNAL;
+                // Plugged in at the same moment, two cards may have changed their numbers.
+                if device.is_another() {
+                    return Ok(Turn::Reopen);
+                }
                 if !device.is_unchanged()? {
                     return Ok(Turn::Restart);
                 }

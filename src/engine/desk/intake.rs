@@ -15,6 +15,10 @@ use super::mailbox::Block;
 /// So long it is only looked at, at least and at most, in seconds of its own.
 const LOOK: f64 = 0.3;
 const LOOK_AT_MOST: f64 = 4.0;
+/// And for as long as the card's clock is led away from where it is, by more than so much in the mean of
+/// so long: a sound server that hands on what it has collected does not know yet when that was.
+const LED: f64 = 0.003;
+const LED_OVER: f64 = 0.25;
 /// What comes later than so many nanoseconds is collected, not live.
 const COLLECTED: u64 = 150_000_000;
 /// What comes later than this, always, is heard all the same, and is as much out of step as that: the
@@ -36,6 +40,8 @@ pub struct Intake {
     /// Sound so far, in seconds; and since when it has been heard.
     looked: f64,
     live: bool,
+    /// By how much what is told leads the clock, of late.
+    led: f64,
     /// What came before was too late.
     skipped: bool,
     /// Average of the ways here, in seconds.
@@ -53,6 +59,7 @@ impl Intake {
             rate: f64::from(rate),
             looked: 0.0,
             live: false,
+            led: 10.0 * LED,
             skipped: false,
             way: None,
             // A second, and then whatever was needed once.
@@ -88,7 +95,9 @@ impl Intake {
         let captured = self.clock.place(frames.len(), told);
         self.looked += length;
         if !self.live {
-            let in_time = self.looked > LOOK && block.latency < COLLECTED;
+            self.led += (told - captured - self.led) * (length / LED_OVER).min(1.0);
+            let settled = self.looked > LOOK && self.led.abs() < LED;
+            let in_time = settled && block.latency < COLLECTED;
             if !in_time && self.looked < LOOK_AT_MOST {
                 return;
             }

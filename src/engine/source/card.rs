@@ -138,7 +138,14 @@ impl Source {
         };
         match note {
             CardNote::Streams { picture, plug } => {
-                card.progress = Progress::Streaming { since: now };
+                // One that begins again without having given a picture is as silent as before.
+                let before = match card.progress {
+                    Progress::Streaming { since } => Some(since),
+                    _ => None,
+                };
+                let unseen = |since: &Instant| self.active_at <= *since;
+                let since = before.filter(unseen).unwrap_or(now);
+                card.progress = Progress::Streaming { since };
                 card.picture = picture;
                 card.plug = plug;
                 if self.state != SourceState::Live {

@@ -248,3 +248,10 @@ fn what_the_file_fixes_is_taken_or_nothing() {
         Bus::usb(480),
     );
 }
+
+#[test]
+fn sizes_that_make_no_sense_do_no_harm() {
+    assert_eq!(up(1920, 640, 1280, 0), 1280);
+    assert_eq!(up(1920, 1280, 640, 16), 1280);
+    assert_eq!(up(u32::MAX, 1, u32::MAX, u32::MAX), u32::MAX);
+}

@@ -228,3 +228,23 @@ fn a_frame_that_is_cut_short_is_no_picture() {
     assert!(room.develop(&cut, &memory).is_err());
     assert_eq!(pictures.pushed(), 1);
 }
+
+#[test]
+fn a_driver_that_says_more_of_its_lines_than_it_gives_is_not_believed() {
+    for (pixels, stride) in [
+        (Pixels::Yu12, WIDTH + WIDTH / 2),
+        (Pixels::Nv12, WIDTH * 2),
+        (Pixels::Yuyv, WIDTH * 2 + 64),
+    ] {
+        let (mut room, pictures) = darkroom(arrangement(pixels, stride));
+        let line = if pixels == Pixels::Yuyv {
+            2 * WIDTH
+        } else {
+            WIDTH
+        };
+        let memory = gst::Buffer::from_slice(frame_of(pixels, line));
+        let frame = Frame::of(memory.size(), Field::Whole);
+        assert!(room.develop(&frame, &memory).is_err(), "{pixels}");
+        assert_eq!(pictures.pushed(), 0);
+    }
+}
