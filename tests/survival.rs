@@ -218,6 +218,6 @@ fn its_memory_is_kept_together_and_it_stays_the_process_it_was() {
     let pools = surroundings
         .split('\0')
         .find(|entry| entry.starts_with("MALLOC_ARENA_MAX="));
-    assert_eq!(pools, Some("MALLOC_ARENA_MAX=2"));
+    assert_eq!(pools, Some("MALLOC_ARENA_MAX=8"));
     assert_eq!(of_process("comm").trim(), "regie");
 }
