@@ -78,7 +78,8 @@ pub fn keep_memory_together() {
     let again = Command::new(program)
         .arg0(name)
         .args(arguments)
-        .env(POOLS, "2")
+        .env(POOLS, "8")
+        .env(KEPT, "131072")
         .exec();
     tracing::warn!("memory is not kept together: {again}");
 }

@@ -374,7 +374,13 @@ fn show_once(rows: &[Row]) -> Option<String> {
         }
     }
     std::thread::sleep(Duration::from_millis(2500));
-    let status = engine.status();
+    // A file that begins again is not there for a moment.
+    let begun = Instant::now();
+    let mut status = engine.status();
+    while !(0..rows.len()).all(|n| is_live(&status, n)) && begun.elapsed() < seconds(1) {
+        std::thread::sleep(Duration::from_millis(50));
+        status = engine.status();
+    }
     let recording = viewer.stop();
     let seen = recording.late_picture();
     let heard = Stereo::end_of(recording.file(), 2.0);

@@ -14,7 +14,7 @@ use super::mailbox::Block;
 
 /// So long it is only looked at, at least and at most, in seconds of its own.
 const LOOK: f64 = 0.3;
-const LOOK_AT_MOST: f64 = 4.0;
+const LOOK_AT_MOST: f64 = 3.0;
 /// And for as long as the card's clock is led away from where it is, by more than so much in the mean of
 /// so long: a sound server that hands on what it has collected does not know yet when that was.
 const LED: f64 = 0.003;
