@@ -17,8 +17,9 @@ use super::show::{set_class, set_description, set_name, set_tooltip};
 use super::template::template_widget;
 use super::truth::Slate;
 
-/// A second click this soon is the other half of a double click: it would take back.
-const DOUBLE: Duration = Duration::from_millis(250);
+/// A second click this soon, by the time that GTK counts as one, is the other half of a double click: it
+/// would take back.
+const DOUBLE: Duration = Duration::from_millis(400);
 
 mod imp {
     use super::*;
