@@ -26,8 +26,8 @@
 //! # Threads
 //!
 //! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
-//! and `sound` are the programme. `desk` has the audio desk's device opened and lays its sound down. `monitors` paints for panels. `rtsp` serves the relay, `rtmp` laptops
-//! that push by RTMP, `srt` passes the datagrams of others on, `memory` writes the state, `control…`
+//! and `sound` are the programme. `desk` has the audio desk's device opened and lays its sound down.
+//! `monitors` paints for panels. `rtsp` serves the relay, `rtmp` laptops that push by RTMP, `srt` passes the datagrams of others on, `memory` writes the state, `control…`
 //! serve the socket, `devices` hears of what is plugged and pulled. All others are GStreamer's streaming
 //! threads; our code on them copies small facts and returns.
 

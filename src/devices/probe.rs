@@ -6,7 +6,7 @@
 //! captures from is set to the mode that it receives, as whoever opens it next would do, and then says
 //! size and rate by other calls. Only then do the sizes that it lists mean the signal, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -57,9 +57,12 @@ pub struct Answer {
 /// What was answered: `None` by a node that captures no pictures.
 pub type Answered = Result<Option<Answer>, Problem>;
 
-/// Asks all at once, and waits for at most [`super::ANSWER`].
-pub fn ask_all(nodes: Vec<PathBuf>) -> Vec<Answered> {
-    ask_each(nodes, super::ANSWER, ask)
+/// Asks all at once, and waits for at most [`super::ANSWER`]. Those that somebody has open are left as they
+/// are: what they are set to is his.
+pub fn ask_all(nodes: Vec<PathBuf>, in_use: BTreeSet<PathBuf>) -> Vec<Answered> {
+    ask_each(nodes, super::ANSWER, move |node| {
+        ask(node, in_use.contains(node))
+    })
 }
 
 /// The threads that wait for each node, of this process.
@@ -96,7 +99,7 @@ impl Drop for Waiting {
 fn ask_each<T: Send + 'static>(
     nodes: Vec<PathBuf>,
     patience: Duration,
-    ask: fn(&Path) -> Result<T, Problem>,
+    ask: impl Fn(&Path) -> Result<T, Problem> + Clone + Send + 'static,
 ) -> Vec<Result<T, Problem>> {
     let deadline = Instant::now() + patience;
     let (sender, answers) = channel();
@@ -106,7 +109,7 @@ fn ask_each<T: Send + 'static>(
             told[index] = Some(Err(Problem::Hangs));
             continue;
         };
-        let sender = sender.clone();
+        let (sender, ask) = (sender.clone(), ask.clone());
         let thread = std::thread::Builder::new().name("device".into());
         let begun = thread.spawn(move || {
             let waiting = waiting;
@@ -133,7 +136,7 @@ fn ask_each<T: Send + 'static>(
         .collect()
 }
 
-fn ask(node: &Path) -> Answered {
+fn ask(node: &Path, in_use: bool) -> Answered {
     let device = v4l::Device::with_path(node).map_err(|error| problem(&error))?;
     let handle = device.handle();
     let fd: RawFd = handle.fd();
@@ -143,7 +146,10 @@ fn ask(node: &Path) -> Answered {
     }
     let inputs = inputs(fd);
     let has_timings = |raw: &RawInput| raw.capabilities & HAS_TIMINGS != 0;
-    let digital = inputs.iter().any(has_timings).then(|| adopt_timings(fd));
+    let digital = inputs
+        .iter()
+        .any(has_timings)
+        .then(|| adopt_timings(fd, in_use));
     let (signal, timings) = match (digital.flatten(), &inputs[..]) {
         (Some(signal), _) => (signal, timings(&device)),
         (None, [only]) => (signal_of_status(only.capabilities, only.status), None),
@@ -214,13 +220,15 @@ fn signal_of_status(capabilities: u32, status: u32) -> Signal {
     }
 }
 
-/// Whether a signal comes in; the card is set to it unless somebody captures. `None` where the chosen
-/// input is not a digital one.
-fn adopt_timings(fd: RawFd) -> Option<Signal> {
+/// Whether a signal comes in; the card is set to it unless it is in use. `None` where the chosen input is
+/// not a digital one.
+fn adopt_timings(fd: RawFd, in_use: bool) -> Option<Signal> {
     Some(match query_dv_timings::<v4l2_dv_timings>(&fd) {
         Ok(timings) => {
-            // Busy, most likely, and then it is set already.
-            let _ = s_dv_timings::<_, v4l2_dv_timings>(&fd, timings);
+            if !in_use {
+                // Refused where somebody captures whom we may not see; it is set already then.
+                let _ = s_dv_timings::<_, v4l2_dv_timings>(&fd, timings);
+            }
             Signal::Present
         }
         Err(QueryDvTimingsError::NoLink) => Signal::None,
@@ -398,12 +406,12 @@ mod tests {
         assert_eq!(said(Errno::NODEV), Problem::Gone);
         assert!(matches!(said(Errno::IO), Problem::Other(_)));
         assert_eq!(
-            ask(Path::new("/dev/video-none")).unwrap_err(),
+            ask(Path::new("/dev/video-none"), false).unwrap_err(),
             Problem::Gone
         );
         // No video device at all: it does not know the question.
         assert!(matches!(
-            ask(Path::new("/dev/null")),
+            ask(Path::new("/dev/null"), false),
             Err(Problem::Other(_))
         ));
     }

@@ -13,11 +13,15 @@ use super::users::Openers;
 pub fn list(openers: &Openers) -> Vec<Device> {
     let mut found: Vec<Device> = nodes().iter().filter_map(known_to_udev).collect();
     found.sort_by_key(|device| number(&device.node));
+    for device in &mut found {
+        device.used_by = openers.of(&device.node);
+    }
     let paths = found.iter().map(|device| device.node.clone()).collect();
-    let answers = probe::ask_all(paths);
+    let in_use = found.iter().filter(|device| !device.used_by.is_empty());
+    let in_use = in_use.map(|device| device.node.clone()).collect();
+    let answers = probe::ask_all(paths, in_use);
     let asked = found.into_iter().zip(answers);
     let told = asked.filter_map(|(mut device, answer)| {
-        device.used_by = openers.of(&device.node);
         match answer {
             Ok(Some(answer)) => fill(&mut device, answer),
             // It captures no pictures.

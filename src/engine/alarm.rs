@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::model::{Alarm, Phrase, Said, Scope, Severity, SlateSound, SourceId};
 use crate::monitor::Levels;
-use crate::venue::{Limit, SoundPolicy, SourceConfig, SourceKind, Venue};
+use crate::venue::{Limit, SourceConfig, SourceKind, Venue};
 
 use super::actor::Actor;
 use super::grid::Grid;
@@ -160,7 +160,7 @@ impl Actor {
                 .sources
                 .get(source.id())
                 .is_some_and(|own| own.mute);
-            let heard = !muted && !self.is_hushed() && is_heard(source, &shown);
+            let heard = !muted && self.is_heard(source, &shown);
             let found_of_sound = watch.sound.look(now, levels.filter(|_| heard), of_sound);
             // Busy: it moves just now.
             let picture = match source.pictures.current() {
@@ -196,7 +196,7 @@ impl Actor {
         let levels = alarms.levels.get(self.sources.len() + 1);
         let setting = self.show.sources.get(&SourceId::desk());
         let muted = setting.is_some_and(|own| own.mute);
-        let heard = self.is_desk_heard() && !muted && !self.is_hushed();
+        let heard = self.is_desk_heard() && !muted;
         let label = desk.config.label.clone();
         for (alarm, raised) in alarms.desk.look(now, levels.filter(|_| heard), limits) {
             let said = said_of_desk(alarm, &label);
@@ -207,13 +207,15 @@ impl Actor {
     /// Whether the desk's sound arrives and is in the mix, but for fader and mute.
     fn is_desk_heard(&self) -> bool {
         (self.desk.as_ref()).is_some_and(|desk| {
-            let wanted = match desk.config.sound {
-                SoundPolicy::Always => true,
-                SoundPolicy::OnAir => !self.is_slate(),
-                SoundPolicy::Off => false,
-            };
-            wanted && desk.is_live()
+            self.lets_through(desk.config.sound, !self.is_slate()) && desk.is_live()
         })
+    }
+
+    /// The same of a source.
+    fn is_heard(&self, source: &Source, shown: &[SourceId]) -> bool {
+        self.lets_through(source.config.sound, shown.contains(source.id()))
+            && *source.state() == SourceState::Live
+            && !source.formats().1.is_empty()
     }
 
     fn watch_programme(&mut self, alarms: &mut Alarms, now: Instant) {
@@ -222,8 +224,8 @@ impl Actor {
         let is_slate = self.is_slate();
         let heard_anyway = self.venue.slate.sound == SlateSound::Programme && self.show.slate;
         let shown = self.sources_heard();
-        let somebody =
-            self.is_desk_heard() || (self.sources.iter()).any(|source| is_heard(source, &shown));
+        let somebody = self.is_desk_heard()
+            || (self.sources.iter()).any(|source| self.is_heard(source, &shown));
         let expected = on_air && somebody && (!is_slate || heard_anyway);
         let limits = sound::Limits {
             silence: config.silence.value(),
@@ -278,16 +280,6 @@ impl Actor {
         };
         self.raise(scope.clone(), alarm.code(), severity, said, "");
     }
-}
-
-/// Whether what it sends is in the mix, but for fader and mute.
-fn is_heard(source: &Source, shown: &[SourceId]) -> bool {
-    let wanted = match source.config.sound {
-        SoundPolicy::Always => true,
-        SoundPolicy::OnAir => shown.contains(source.id()),
-        SoundPolicy::Off => false,
-    };
-    wanted && *source.state() == SourceState::Live && !source.formats().1.is_empty()
 }
 
 /// Whether its picture is shown where it has a slot.

@@ -192,7 +192,8 @@ mod tests {
     }
 
     /// A source whose clock runs `ppm` fast and whose pictures arrive `way` ns after their
-    /// capture, beside the programme for so many ticks: what each tick shows (number, age in ns when it is shown).
+    /// capture, beside the programme for so many ticks: what each tick shows (number, age in ns when it
+    /// is shown).
     fn run(ticks: usize, phase: u64, ppm: f64, way: u64) -> Vec<(u64, u64)> {
         run_with(ticks, phase, ppm, |_| way)
     }

@@ -26,8 +26,7 @@ impl Actor {
     /// way.
     pub(super) fn tune_sources(&mut self, fade: Option<Duration>) {
         let pause = self.is_slate();
-        // By sound = "programme" a slate is for the eye alone.
-        let silent = pause && self.venue.slate.sound != SlateSound::Programme;
+        let silent = self.is_hushed();
         let shown = self.sources_heard();
         let mut inputs = Vec::with_capacity(self.sources.len() + 2);
         for source in &self.sources {
@@ -37,11 +36,7 @@ impl Actor {
                 .unwrap_or_else(|| setting_of(&source.config));
             let delay = Duration::from_millis(u64::from(setting.delay_ms));
             source.pictures.set_delay(delay.as_nanos() as u64);
-            let heard = match source.config.sound {
-                SoundPolicy::Always => !silent,
-                SoundPolicy::OnAir => shown.contains(source.id()),
-                SoundPolicy::Off => false,
-            };
+            let heard = self.lets_through(source.config.sound, shown.contains(source.id()));
             inputs.push(MixInput {
                 samples: source.samples.clone(),
                 heard,
@@ -54,13 +49,13 @@ impl Actor {
                 lag: sound_lag(&self.venue.programme, delay),
             });
         }
-        self.add_desk(pause, silent, &mut inputs);
+        self.add_desk(silent, &mut inputs);
         let fade = self.add_music(pause, &mut inputs, fade);
         self.programme.mix(inputs, fade);
     }
 
     /// The desk comes after the sources.
-    fn add_desk(&self, pause: bool, silent: bool, inputs: &mut Vec<MixInput>) {
+    fn add_desk(&self, silent: bool, inputs: &mut Vec<MixInput>) {
         let Some(desk) = &self.desk else {
             return;
         };
@@ -68,11 +63,7 @@ impl Actor {
         let setting = setting.unwrap_or_else(|| setting_of_desk(&desk.config));
         inputs.push(MixInput {
             samples: desk.samples.clone(),
-            heard: match desk.config.sound {
-                SoundPolicy::Always => !silent,
-                SoundPolicy::OnAir => !pause,
-                SoundPolicy::Off => false,
-            },
+            heard: self.lets_through(desk.config.sound, !self.is_slate()),
             gain: if setting.mute || (silent && self.music.is_some()) {
                 0.0
             } else {
@@ -166,7 +157,17 @@ impl Actor {
         (self.show.on_air(&self.cast)).is_none_or(|layout| layout.slots.is_empty())
     }
 
-    /// Whether the slate is on, and nobody is to be heard.
+    /// Whether what is on air has this sound, but for fader and mute; `shown`: its picture is on air, or
+    /// it needs none.
+    pub(super) fn lets_through(&self, policy: SoundPolicy, shown: bool) -> bool {
+        match policy {
+            SoundPolicy::Always => !self.is_hushed(),
+            SoundPolicy::OnAir => shown,
+            SoundPolicy::Off => false,
+        }
+    }
+
+    /// Whether the slate is on, and nobody is to be heard: by sound = "programme" it is for the eye alone.
     pub(super) fn is_hushed(&self) -> bool {
         self.is_slate() && self.venue.slate.sound != SlateSound::Programme
     }

@@ -244,19 +244,13 @@ fn keys(tongue: Tongue) -> gtk::Grid {
     grid
 }
 
-fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
+/// Lines of text below each other, each with a class of the style sheet or none.
+pub fn lines(
+    texts: impl IntoIterator<Item = (String, Option<&'static str>)>,
+) -> gtk::ScrolledWindow {
     let lines = gtk::Box::new(gtk::Orientation::Vertical, 0);
     lines.add_css_class("fault-list");
-    if past.is_empty() {
-        lines.append(&gtk::Label::new(Some(tongue.tr("No fault."))));
-    }
-    for fault in past {
-        let state = if fault.over {
-            tongue.tr("over")
-        } else {
-            tongue.tr("now")
-        };
-        let text = format!("{}  {state}  {}", fault.time, fault.text);
+    for (text, class) in texts {
         let label = gtk::Label::builder()
             .label(&text)
             .xalign(0.0)
@@ -264,11 +258,9 @@ fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
             .width_chars(80)
             .max_width_chars(80)
             .build();
-        label.add_css_class(match (fault.over, fault.severity) {
-            (true, _) => "over",
-            (false, Severity::Serious) => "serious",
-            (false, _) => "trouble",
-        });
+        if let Some(class) = class {
+            label.add_css_class(class);
+        }
         lines.append(&label);
     }
     gtk::ScrolledWindow::builder()
@@ -277,4 +269,23 @@ fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
         .min_content_height(280)
         .child(&lines)
         .build()
+}
+
+fn list(tongue: Tongue, past: &[Past]) -> gtk::ScrolledWindow {
+    let none = (past.is_empty()).then(|| (tongue.tr("No fault.").to_owned(), None));
+    let all = past.iter().map(|fault| {
+        let state = if fault.over {
+            tongue.tr("over")
+        } else {
+            tongue.tr("now")
+        };
+        let text = format!("{}  {state}  {}", fault.time, fault.text);
+        let class = match (fault.over, fault.severity) {
+            (true, _) => "over",
+            (false, Severity::Serious) => "serious",
+            (false, _) => "trouble",
+        };
+        (text, Some(class))
+    });
+    lines(none.into_iter().chain(all))
 }

@@ -1,35 +1,16 @@
 //! The list of capture cards and audio inputs that lies over the board: what each is called, whether a
 //! signal comes in, who has it open.
 
-use gtk::prelude::*;
-
 use crate::model::Inventory;
 use crate::model::device::{AudioInput, Device, Problem, Signal, User};
 use crate::tongue::Tongue;
 
+use super::card::lines;
+
 /// The list; `None`: the cards have not answered yet.
 pub fn list(tongue: Tongue, inventory: Option<&Inventory>) -> gtk::ScrolledWindow {
-    let lines = gtk::Box::new(gtk::Orientation::Vertical, 0);
-    lines.add_css_class("fault-list");
-    for (text, is_trouble) in texts(tongue, inventory) {
-        let label = gtk::Label::builder()
-            .label(&text)
-            .xalign(0.0)
-            .wrap(true)
-            .width_chars(80)
-            .max_width_chars(80)
-            .build();
-        if is_trouble {
-            label.add_css_class("trouble");
-        }
-        lines.append(&label);
-    }
-    gtk::ScrolledWindow::builder()
-        .hscrollbar_policy(gtk::PolicyType::Never)
-        .propagate_natural_width(true)
-        .min_content_height(280)
-        .child(&lines)
-        .build()
+    let texts = texts(tongue, inventory).into_iter();
+    lines(texts.map(|(text, is_trouble)| (text, is_trouble.then_some("trouble"))))
 }
 
 /// A text for each device, and whether something is wrong with it.

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::process::Said;
+use super::process::{Said, skip};
 
 /// A network namespace; dropped, it is removed.
 pub struct Namespace {
@@ -20,7 +20,7 @@ impl Namespace {
         let net = (std::process::id() % 120) as u8 * 2 + NEXT.fetch_add(1, Ordering::Relaxed) % 2;
         let name = format!("regie-{net}");
         if !run(&format!("ip netns add {name}")).is_ok() {
-            eprintln!("skipped: a network namespace needs root");
+            skip("a network namespace needs root");
             return None;
         }
         let own = Self { name, net };

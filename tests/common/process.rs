@@ -1,11 +1,17 @@
 //! A child process with its output in a file, ended when dropped; and one that ran to its end.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::wait_until;
+
+/// Says that a test cannot run here, and why: also where the outputs of tests that pass are kept back.
+pub fn skip(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}
 
 /// A running process. Both its outputs go to one log file, appended to.
 pub struct Process {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::process::Said;
+use super::process::{Said, skip};
 
 /// Set in the guest.
 const INSIDE: &str = "REGIE_IN_VM";
@@ -70,7 +70,7 @@ impl Vm {
             .args([name, "--exact", "--nocapture", "--test-threads=1"]);
         let said = Said::by(&mut command);
         if said.code == UNAVAILABLE {
-            eprintln!("skipped: {}", said.err.trim());
+            skip(said.err.trim());
             return;
         }
         eprintln!("{}{}", said.out, said.err);
