@@ -39,8 +39,8 @@ lint: deps ## format and clippy, with the panel and without
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --no-default-features -- -D warnings
 
-bench: deps-test footage probe ## measure what the project promises in figures
-	cargo bench --bench start --bench sync --bench delay --bench panel --bench cost
+bench: deps-test footage vm probe ## measure what the project promises in figures
+	cargo bench --bench start --bench sync --bench delay --bench panel --bench cost --bench capture
 
 soak: deps-test footage probe ## an hour in real time (SOAK=SECONDS): what must not grow
 	cargo bench --bench soak

@@ -53,6 +53,7 @@ mod tap;
 pub(crate) mod timebase;
 mod timeline;
 mod transition;
+mod urgency;
 mod visitors;
 mod window;
 mod wording;

@@ -210,8 +210,11 @@ impl Server {
             note_facts(client, &facts);
             // A mount is built of what flows; while nothing does it is not there.
             let (described, known) = (mounted.clone(), facts.clone());
-            client
-                .connect_pre_describe_request(move |_, context| ready(&described, &known, context));
+            client.connect_pre_describe_request(move |_, context| {
+                // Each client has a thread of its own: this one builds a player's pipeline.
+                courtesy::step_back();
+                ready(&described, &known, context)
+            });
             let set_up = mounted.clone();
             client.connect_pre_setup_request(move |_, context| ready(&set_up, &facts, context));
         });

@@ -7,7 +7,10 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Engine, Laptop, Look, Panel, draw, during, free_port, seconds};
+use common::{
+    Engine, Laptop, Look, Panel, Process, Room, SoundServer, Viewer, draw, during, free_port,
+    seconds,
+};
 use serde_json::Value;
 
 /// About every 0.7 s, never evenly.
@@ -162,4 +165,87 @@ fn what_is_found_is_set_and_then_they_lie_together() {
     let delay_then = again["delays"][0]["delay_ms"].as_i64().unwrap();
     assert!((delay_then - delay).abs() <= 8, "{found:#} {again:#}");
     assert_eq!(again["delays"][0]["from_ms"], delay);
+}
+
+/// Sends the film's picture to a source, and plays its sound into the desk.
+fn perform(film: &Path, url: &str, desk: &SoundServer, log: &Path) -> Process {
+    let mut command = desk.client("ffmpeg");
+    command
+        .args([
+            "-nostdin",
+            "-v",
+            "warning",
+            "-re",
+            "-stream_loop",
+            "-1",
+            "-i",
+        ])
+        .arg(film)
+        .args([
+            "-map",
+            "0:v",
+            "-c",
+            "copy",
+            "-rtsp_transport",
+            "tcp",
+            "-f",
+            "rtsp",
+            url,
+        ])
+        .args(["-map", "0:a", "-f", "pulse", "-device", "desk"])
+        .args(["-buffer_duration", "300", "the hall"]);
+    Process::start("the hall", &mut command, log)
+}
+
+#[test]
+fn a_camera_and_the_desk_are_brought_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = SoundServer::start(48_000);
+    let relay = free_port();
+    let venue = format!(
+        r#"
+[programme]
+size = "320x180"
+framerate = "60"
+[relay]
+listen = "127.0.0.1:{relay}"
+[[source]]
+id = "camera"
+kind = "push"
+role = "speaker"
+[desk]
+device = "default"
+"#
+    );
+    let room = Room::new(&venue).env("PULSE_SERVER", &desk.address());
+    let engine = room.start();
+    engine.ctl(&["take", "speaker"]).assert_ok();
+    let base = format!("rtsp://127.0.0.1:{relay}");
+    // As a microphone beside a camera that takes its time.
+    let film = film(folder.path(), 60, -150);
+    let camera = format!("{base}/ingest/camera");
+    let _hall = perform(&film, &camera, &desk, &folder.path().join("log"));
+    engine.wait_status(seconds(20), "both are live", |status| {
+        let source = &status["sources"][0];
+        source["state"] == "live"
+            && source["has_picture"] == true
+            && status["desk"]["state"] == "live"
+    });
+    // The desk's clock is known, and ticks lie by the camera.
+    std::thread::sleep(seconds(8));
+    let found = calibrate(&engine, &["--seconds", "12", "--apply"]);
+    eprintln!("{found:#}");
+    assert_eq!(found["sound"], "desk");
+    let mut viewer = Viewer::watch(&format!("{base}/programme"));
+    viewer.wait_picture(seconds(10));
+    std::thread::sleep(seconds(14));
+    let all = viewer.stop().sound_after_flash(-30.0);
+    // The viewer's own first second aside.
+    let settled = all.iter().filter(|(at, _)| *at > 1.0);
+    let mut offsets: Vec<f64> = settled.map(|(_, offset)| *offset).collect();
+    offsets.sort_by(f64::total_cmp);
+    assert!(offsets.len() >= 10, "{all:?}");
+    let median = offsets[offsets.len() / 2];
+    eprintln!("sound after the picture by {median:.1} ms: {offsets:.0?}");
+    assert!(median.abs() <= 15.0, "{offsets:.1?}");
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Engine, Laptop, Namespace, Nginx, Player, Process, Room, Viewer, ask_to_play, camera,
+    Engine, Laptop, Namespace, Nginx, Player, Process, Room, Usage, Viewer, ask_to_play, camera,
     connect_from, free_port, plays_in_gstreamer, plays_in_mpv, seconds, wait_until,
 };
 
@@ -38,24 +38,6 @@ uri = "{output}"
     )
 }
 
-/// The engine's memory in kilobytes, and its threads.
-fn cost(engine: &Engine) -> (u64, u64) {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", engine.id())).unwrap();
-    let number = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    };
-    (number("VmRSS:"), number("Threads:"))
-}
-
-/// Seconds of processor time since the engine's start.
-fn processor_time(engine: &Engine) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", engine.id())).unwrap();
-    let after_name = text.rsplit(')').next().unwrap();
-    let ticks = after_name.split_whitespace().skip(11).take(2);
-    ticks.map(|n| n.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-}
-
 fn connected(engine: &Engine) -> (u64, u64) {
     let relay = engine.status()["relay"].take();
     (
@@ -77,7 +59,7 @@ fn a_hundred_players_that_join_at_once_all_get_a_picture_and_cost_nobody_a_frame
     wait_until(seconds(5), "the first player's picture", || {
         near.seen().keyframes > 0
     });
-    let before = cost(&engine);
+    let before = Usage::of(engine.id());
 
     let crowd: Vec<Player> = (0..CROWD)
         .map(|_| Player::join(relay, "/programme"))
@@ -91,21 +73,18 @@ fn a_hundred_players_that_join_at_once_all_get_a_picture_and_cost_nobody_a_frame
         .collect();
     waits.sort();
     let (median, last) = (waits[CROWD / 2], waits[CROWD - 1]);
-    let busy = processor_time(&engine);
+    let busy = Usage::of(engine.id()).processor;
     std::thread::sleep(seconds(4));
-    let busy = (processor_time(&engine) - busy) / 4.0;
+    let busy = (Usage::of(engine.id()).processor - busy) / 4.0;
     eprintln!(
         "{busy:.2} s of processor time per second; the engine's figures: {}",
         engine.status()["encoding"]
     );
-    let during = cost(&engine);
+    let during = Usage::of(engine.id());
     eprintln!(
         "{CROWD} players at once: first keyframe after {median:?} (median), {last:?} (last); \
-         {} MB and {} threads before, {} MB and {} threads with them",
-        before.0 / 1024,
-        before.1,
-        during.0 / 1024,
-        during.1
+         {:.0} MiB and {} threads before, {:.0} MiB and {} threads with them",
+        before.memory_mib, before.threads, during.memory_mib, during.threads
     );
     assert_eq!(connected(&engine), (CROWD as u64 + 1, CROWD as u64 + 1));
     assert!(
@@ -126,9 +105,9 @@ fn a_hundred_players_that_join_at_once_all_get_a_picture_and_cost_nobody_a_frame
             connected(&engine) == (1, 1)
         });
         wait_until(seconds(10), "their threads have ended", || {
-            cost(&engine).1 <= before.1 + 4
+            Usage::of(engine.id()).threads <= before.threads + 4
         });
-        cost(&engine).0
+        Usage::of(engine.id()).memory_mib
     };
     let first = gone(crowd);
     let crowd: Vec<Player> = (0..CROWD)
@@ -138,17 +117,13 @@ fn a_hundred_players_that_join_at_once_all_get_a_picture_and_cost_nobody_a_frame
         crowd.iter().all(|player| player.seen().keyframes > 0)
     });
     let second = gone(crowd);
-    eprintln!(
-        "{} MB after the first crowd, {} MB after the second",
-        first / 1024,
-        second / 1024
-    );
+    eprintln!("{first:.0} MiB after the first crowd, {second:.0} MiB after the second");
     // What the first crowd has left is the allocator's, for the next crowd.
     assert!(
-        first < before.0 + (120 << 10),
-        "{before:?} kB, then {first}"
+        first < before.memory_mib + 120.0,
+        "{before:?}, then {first} MiB"
     );
-    assert!(second < first + (25 << 10), "{first} kB, then {second}");
+    assert!(second < first + 25.0, "{first} MiB, then {second}");
     let near = near.seen();
     assert_eq!(
         (near.missing_packets, &near.gaps[..]),
@@ -187,7 +162,7 @@ fn players_that_hang_vanish_or_talk_rubbish_cost_themselves() {
     let near = Player::join(relay, "/programme");
     far.wait_picture(seconds(8));
     wait_until(seconds(5), "a picture", || near.seen().keyframes > 0);
-    let before = cost(&engine);
+    let before = Usage::of(engine.id());
 
     // One whose cable is pulled, one that is killed, and ten that no longer read.
     let room = Namespace::new();
@@ -313,13 +288,13 @@ fn players_that_hang_vanish_or_talk_rubbish_cost_themselves() {
     drop((stuck, headline, remote));
 
     wait_until(seconds(20), "their threads have ended", || {
-        cost(&engine).1 <= before.1 + 24
+        Usage::of(engine.id()).threads <= before.threads + 24
     });
-    let after = cost(&engine);
-    eprintln!("{before:?} kB and threads before, {after:?} after");
+    let after = Usage::of(engine.id());
+    eprintln!("{before:?} before, {after:?} after");
     assert!(
-        after.0 < before.0 + (80 << 10),
-        "{before:?} kB, then {after:?}"
+        after.memory_mib < before.memory_mib + 80.0,
+        "{before:?}, then {after:?}"
     );
     for seen in [near.seen(), guest.seen()] {
         assert_eq!(

@@ -18,8 +18,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Colour, Engine, Laptop, Obs, Process, Room, Said, Viewer, camera, free_port, seconds, slides,
-    wait_until,
+    Colour, Engine, Laptop, Obs, Process, Room, Said, Usage, Viewer, camera, free_port, seconds,
+    slides, wait_until,
 };
 use serde_json::Value;
 

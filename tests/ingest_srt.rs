@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Announcer, Colour, Engine, Laptop, Obs, Picture, Process, Room, Said, Viewer, camera,
+    Announcer, Colour, Engine, Laptop, Obs, Picture, Process, Room, Said, Usage, Viewer, camera,
     free_port, seconds, slides, talk, wait_until,
 };
 use knock::{Answer, Knock, nonsense_key};
@@ -112,16 +112,6 @@ fn wait_live(engine: &Engine, id: &str) -> Value {
 fn fault<'a>(status: &'a Value, code: &str) -> Option<&'a Value> {
     let faults = status["faults"].as_array().unwrap();
     faults.iter().find(|fault| fault["code"] == code)
-}
-
-/// The engine's memory in kilobytes, and its threads.
-fn cost(engine: &Engine) -> (u64, u64) {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", engine.id())).unwrap();
-    let number = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    };
-    (number("VmRSS:"), number("Threads:"))
 }
 
 /// A drawn picture and a tone, encoded like this.
@@ -417,7 +407,7 @@ fn hostile_callers_cost_themselves_only() {
     let mut laptop = Laptop::push(&camera(), &venue.door("open")).srt();
     wait_live(&engine, "open");
     let viewer = venue.watch();
-    let (memory, threads) = cost(&engine);
+    let before = Usage::of(engine.id());
     let door = ("127.0.0.1", venue.srt);
     let mut noise: Vec<u8> = (0..1400u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
@@ -472,10 +462,10 @@ fn hostile_callers_cost_themselves_only() {
     for picture in recording.every_picture(32, 18) {
         picture.assert_colour(0.25, 0.5, Colour::CAMERA_GREEN);
     }
-    let (now, threads_now) = cost(&engine);
-    eprintln!("{memory} kB and {threads} threads before, {now} and {threads_now} after");
-    assert!(now < memory + 24_000, "{memory} kB before, {now} after");
-    assert!(threads_now < threads + 20, "{threads}, then {threads_now}");
+    let now = Usage::of(engine.id());
+    eprintln!("{before:?}, then {now:?}");
+    assert!(now.memory_mib < before.memory_mib + 24.0, "memory");
+    assert!(now.threads < before.threads + 20, "threads");
     let log = engine.log();
     let lines = log.matches("was turned away").count();
     assert!(lines < 20, "{lines} lines of refusals:\n{log}");

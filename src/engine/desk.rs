@@ -223,6 +223,8 @@ pub struct Desk {
     pub config: DeskConfig,
     /// Its sound.
     pub samples: Arc<Samples>,
+    /// How long after they are due pictures are shown in the mean, in nanoseconds.
+    mean_behind: i64,
     timebase: Timebase,
     notes: Notes,
     state: DeskState,
@@ -247,14 +249,15 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk that nobody has opened yet. Its sound lies `behind` nanoseconds later than captured, as
-    /// pictures do.
-    pub fn new(config: DeskConfig, timebase: &Timebase, notes: Notes, behind: i64) -> Self {
+    /// A desk that nobody has opened yet. Its sound lies `mean_behind` nanoseconds later than captured, as
+    /// pictures do in the mean.
+    pub fn new(config: DeskConfig, timebase: &Timebase, notes: Notes, mean_behind: i64) -> Self {
         let samples = Arc::<Samples>::default();
-        samples.set_shift(behind);
+        samples.set_shift(mean_behind);
         Self {
             config,
             samples,
+            mean_behind,
             timebase: timebase.clone(),
             notes,
             state: DeskState::Absent {

@@ -31,6 +31,7 @@ use super::samples::{CHANNELS, RATE};
 use super::slate::Slate;
 use super::timebase::Timebase;
 use super::transition::View;
+use super::urgency::go_first;
 use super::window::Window;
 
 /// How long a slot keeps the last picture of a source that gives no more.
@@ -423,6 +424,7 @@ struct SoundLoop {
 
 impl SoundLoop {
     fn run(mut self) {
+        go_first("sound");
         let mut block = [[0.0f32; CHANNELS]; BLOCK];
         let start_of = block_time;
         let mut n = first(self.timebase.now(), start_of);

@@ -235,6 +235,11 @@ impl Samples {
         self.shift.store(nanoseconds, Ordering::Relaxed);
     }
 
+    /// What was last told to [`Self::set_shift`].
+    pub fn shift(&self) -> i64 {
+        self.shift.load(Ordering::Relaxed)
+    }
+
     /// How long before it was asked for sound has come, in nanoseconds, at worst since the last call:
     /// negative where it was too late. `None`: nothing came but silence.
     pub fn take_spare(&self) -> Option<i64> {

@@ -35,10 +35,11 @@ fn pool() -> Option<&'static gst::TaskPool> {
     made.as_ref()
 }
 
-/// The calling thread serves players from now on.
-fn step_back() {
-    /// The programme's threads weigh ten times as much then.
-    const NICER: i32 = 10;
+/// The calling thread serves players from now on, and nobody else.
+pub fn step_back() {
+    /// As much as there is: each of the programme's threads weighs seventy times as much then, and a
+    /// crowd is a hundred.
+    const NICER: i32 = 19;
     let own = OWN.get().copied().unwrap_or(0);
     // On Linux the priority of a process is each thread's own. Nobody is refused a lower one.
     let _ = setpriority_process(None, own + NICER);

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Engine, Nginx, Process, free_port, seconds, slides};
+use common::{Engine, Nginx, Process, Usage, free_port, seconds, slides};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const ROUNDS: usize = 3;
@@ -30,8 +30,6 @@ const RATIO: f64 = 1.10;
 const MEMORY_MIB: f64 = 250.0;
 /// What memory may seem to grow by from the first round to the last, in MiB.
 const NOISE_MIB: f64 = 12.0;
-/// Of the kernel's clock, per second, as Linux tells it to everybody.
-const TICKS: f64 = 100.0;
 
 const LAYOUT: &str = r##"
 [[layout]]
@@ -138,31 +136,9 @@ fn scratch(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Processor time of a process so far, in seconds.
-fn used(id: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The name may hold anything, and ends at the last parenthesis.
-    let fields: Vec<&str> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
-    fields[11..13]
-        .iter()
-        .map(|ticks| ticks.parse::<f64>().unwrap())
-        .sum::<f64>()
-        / TICKS
-}
-
-/// Memory that a process alone has, in MiB.
-fn memory(id: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
 /// Processor time a second of these together, over [`SPAN`].
 fn measure(ids: &[u32]) -> f64 {
-    let all = || ids.iter().map(|id| used(*id)).sum::<f64>();
+    let all = || ids.iter().map(|id| Usage::of(*id).processor).sum::<f64>();
     let (before, begun) = (all(), Instant::now());
     std::thread::sleep(SPAN);
     (all() - before) / begun.elapsed().as_secs_f64()
@@ -224,9 +200,9 @@ fn cost(server: &Nginx, composed: &Path) {
     for _ in 0..ROUNDS {
         let engine = engine(server, "framerate = \"30\"\nvideo_bitrate = \"4500k\"");
         std::thread::sleep(SETTLE);
-        let at_first = memory(engine.id());
+        let at_first = Usage::of(engine.id()).memory_mib;
         let own = measure(&[engine.id()]);
-        let at_last = memory(engine.id());
+        let at_last = Usage::of(engine.id()).memory_mib;
         drop(engine);
         let after = floor(server, composed);
         let least = (before + after) / 2.0;

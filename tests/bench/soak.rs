@@ -15,8 +15,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{
-    Engine, Laptop, Nginx, Process, Viewer, camera, free_port, read_stamps, seconds, slides, stamp,
-    talk,
+    Engine, Laptop, Nginx, Process, Usage, Viewer, camera, free_port, read_stamps, seconds, slides,
+    stamp, talk,
 };
 
 /// Until all have connected, and memory has found its size.
@@ -172,26 +172,11 @@ fn main() {
 fn look(engine: &Engine, base: &str) -> Option<Minute> {
     std::thread::sleep(seconds(3));
     let stamps = read_stamps(&format!("{base}/programme"), LOOK)?;
-    let folder = format!("/proc/{}", engine.id());
-    let count = |what: &str| {
-        std::fs::read_dir(format!("{folder}/{what}"))
-            .unwrap()
-            .count() as f64
-    };
-    let status = std::fs::read_to_string(format!("{folder}/status")).unwrap();
-    let memory = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
+    let usage = Usage::of(engine.id());
     Some(Minute {
-        memory_mib: memory
-            .trim()
-            .trim_end_matches(" kB")
-            .parse::<f64>()
-            .unwrap()
-            / 1024.0,
-        descriptors: count("fd"),
-        threads: count("task"),
+        memory_mib: usage.memory_mib,
+        descriptors: usage.descriptors as f64,
+        threads: usage.threads as f64,
         delay_ms: stamps.median,
         offset_ms: stamps.av_offset,
     })

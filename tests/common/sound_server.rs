@@ -90,7 +90,8 @@ impl SoundServer {
         });
     }
 
-    fn client(&self, name: &str) -> Command {
+    /// A program that knows this server, and no other.
+    pub fn client(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command
             .env("PULSE_SERVER", self.address())

@@ -62,17 +62,10 @@ impl Vm {
             return inside();
         }
         let name = name_of(&test);
-        let mut command = Command::new(tool("vm-run"));
-        command
-            .args(&self.options)
-            .args(["--env", &format!("{INSIDE}=1"), "--"])
-            .arg(std::env::current_exe().expect("this binary"))
-            .args([name, "--exact", "--nocapture", "--test-threads=1"]);
-        let said = Said::by(&mut command);
-        if said.code == UNAVAILABLE {
-            skip(said.err.trim());
+        let arguments = [name, "--exact", "--nocapture", "--test-threads=1"];
+        let Some(said) = self.boot(&arguments) else {
             return;
-        }
+        };
         eprintln!("{}{}", said.out, said.err);
         assert!(
             said.is_ok(),
@@ -84,6 +77,36 @@ impl Vm {
             said.out.contains("1 passed"),
             "{name} did not run in the guest"
         );
+    }
+
+    /// Runs `inside` in the guest; for a bench, whose binary does one thing.
+    #[track_caller]
+    pub fn bench(self, inside: impl FnOnce()) {
+        if std::env::var_os(INSIDE).is_some() {
+            return inside();
+        }
+        if let Some(said) = self.boot(&[]) {
+            eprint!("{}", said.out);
+            assert!(said.is_ok(), "status {}: {}", said.code, said.err);
+        }
+    }
+
+    /// This binary with these arguments in the guest; `None`, with a line that says so, where there is
+    /// none to be had.
+    #[track_caller]
+    fn boot(self, arguments: &[&str]) -> Option<Said> {
+        let mut command = Command::new(tool("vm-run"));
+        command
+            .args(&self.options)
+            .args(["--env", &format!("{INSIDE}=1"), "--"])
+            .arg(std::env::current_exe().expect("this binary"))
+            .args(arguments);
+        let said = Said::by(&mut command);
+        if said.code == UNAVAILABLE {
+            skip(said.err.trim());
+            return None;
+        }
+        Some(said)
     }
 }
 

@@ -13,15 +13,6 @@ use super::*;
 /// From a laptop's first picture until its timestamps go by without a step.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// The engine's memory in kilobytes, and its open descriptors.
-fn cost(engine: &Engine) -> (u64, usize) {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", engine.id())).unwrap();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
-    let memory = line.unwrap().split_whitespace().nth(1).unwrap();
-    let handles = std::fs::read_dir(format!("/proc/{}/fd", engine.id())).unwrap();
-    (memory.parse().unwrap(), handles.count())
-}
-
 /// An address for each case, so that the limits of one do not help another.
 fn knock(case: u8, rtmp: u16) -> TcpStream {
     connect_from(&format!("127.0.1.{case}"), rtmp)
@@ -78,7 +69,7 @@ fn hostile_peers_are_cut_off_and_cost_nobody_a_frame() {
     std::thread::sleep(SETTLED);
     let mut viewer = Viewer::watch_picture(&format!("rtsp://127.0.0.1:{relay}/source/laptop"));
     viewer.wait_picture(seconds(8));
-    let before = cost(&engine);
+    let before = Usage::of(engine.id());
 
     // Another protocol; noise; noise after a good greeting.
     let mut web = knock(4, rtmp);
@@ -180,7 +171,7 @@ fn hostile_peers_are_cut_off_and_cost_nobody_a_frame() {
         crowd.push(knock(10, rtmp));
     }
     wait_until(seconds(5), "the crowd let go", || {
-        cost(&engine).1 < before.1 + 60
+        Usage::of(engine.id()).descriptors < before.descriptors + 60
     });
     let crowded = begun.elapsed();
     drop(crowd);
@@ -224,14 +215,14 @@ fn hostile_peers_are_cut_off_and_cost_nobody_a_frame() {
     let recording = viewer.stop();
     recording.assert_no_frame_missing(25.0);
     wait_until(seconds(4), "descriptors given back", || {
-        cost(&engine).1 < before.1 + 8
+        Usage::of(engine.id()).descriptors < before.descriptors + 8
     });
-    let after = cost(&engine);
+    let after = Usage::of(engine.id());
     eprintln!(
-        "a crowd of 3000 in {crowded:?}; {tried} keys tried in 2 s; {before:?} kB and handles before, {after:?} after"
+        "a crowd of 3000 in {crowded:?}; {tried} keys tried in 2 s; {before:?} before, {after:?} after"
     );
     assert!(
-        after.0 < before.0 + 40_000,
+        after.memory_mib < before.memory_mib + 40.0,
         "{before:?} before, {after:?} after"
     );
     let log = engine.log();

@@ -105,6 +105,11 @@ fn find_one(host: &cpal::Host, wanted: &str) -> Result<Device, Failure> {
     devices.find(is_it).ok_or_else(absent)
 }
 
+/// Whether it is a card itself, and not what a sound server makes of one.
+pub fn is_card(device: &Device) -> bool {
+    device.id().is_ok_and(|id| id.id().contains("CARD="))
+}
+
 fn offer(
     device: &Device,
     channels: [u16; CHANNELS],

@@ -7,6 +7,7 @@ use crate::engine::ledger::wall_clock;
 use crate::engine::note::DeskNote;
 use crate::model::status::DeskStatus;
 use crate::model::{Phrase, Said, Scope, Severity, SourceId};
+use crate::venue::SourceKind;
 
 use super::Trouble;
 
@@ -24,10 +25,23 @@ impl Actor {
 
     /// Ten times a second.
     pub(in crate::engine) fn look_after_desk(&mut self, now: Instant) {
+        let led = self.camera_led();
         if let Some(desk) = &mut self.desk {
+            desk.samples.set_shift(led.unwrap_or(desk.mean_behind));
             desk.poll(now);
         }
         self.judge_desk(now);
+    }
+
+    /// How long after it is due the picture is shown that the desk's sound belongs to, in nanoseconds:
+    /// known where the programme's ticks follow a camera, or whatever is alone on air. A laptop beside
+    /// a camera says nothing of that one.
+    fn camera_led(&self) -> Option<i64> {
+        let led = (self.sources.iter()).find(|source| source.pictures.behind().is_some())?;
+        let kind = &led.config.kind;
+        let camera = matches!(kind, SourceKind::Capture(_) | SourceKind::Pull { .. });
+        let mut others = self.sources_heard().into_iter().filter(|id| id != led.id());
+        (camera || others.next().is_none()).then(|| led.samples.shift())
     }
 
     /// Raises and clears the desk's faults.

@@ -13,10 +13,11 @@ use cpal::{BufferSize, Data, ErrorKind, InputCallbackInfo, Stream, StreamConfig}
 use crate::engine::note::{DeskNote, Note, Notes};
 use crate::engine::samples::Samples;
 use crate::engine::timebase::Timebase;
+use crate::engine::urgency::go_first;
 use crate::venue::DeskConfig;
 
 use super::Trouble;
-use super::device::{Failure, Offer, failure, find};
+use super::device::{Failure, Offer, failure, find, is_card};
 use super::intake::Intake;
 use super::mailbox::{Batch, Block, Mailbox};
 use super::pick::Pick;
@@ -160,6 +161,8 @@ impl Worker {
         let (device, offer) = find(&host, &self.config.device, channels, rate)?;
         let stream = self.open(&device, offer)?;
         stream.play().map_err(failure)?;
+        // Not before: threads of the sound system have been started by it.
+        go_first("desk");
         let mut intake = Intake::new(offer.rate, &self.samples);
         let mut told = false;
         let (mut came, mut limit) = (Instant::now(), FIRST);
@@ -234,7 +237,12 @@ impl Worker {
         };
         let (mailbox, timebase) = (self.mailbox.clone(), self.timebase.clone());
         let rate = u64::from(offer.rate.max(1));
+        // A sound server's client may wait for threads of lower rank, or turn round and round.
+        let mut first = is_card(device);
         let on_data = move |data: &Data, info: &InputCallbackInfo| {
+            if std::mem::take(&mut first) {
+                go_first("the desk's card");
+            }
             let now = timebase.now().nseconds();
             let frames = pick.frames(data);
             let times = info.timestamp();

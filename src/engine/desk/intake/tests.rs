@@ -211,3 +211,46 @@ fn cards_of_other_rates_stay_in_their_place() {
         }
     }
 }
+
+#[test]
+fn what_a_card_loses_is_a_gap_that_is_faded_over_and_moves_nothing_after_it() {
+    let card = Card {
+        jitter: 1.0,
+        ppm: 100.0,
+        ..JITTERY
+    };
+    // Blocks are 25 ms long: one, one again, ten in a row.
+    let long = |n: usize| (2200..2210).contains(&n);
+    let lost = |n: usize| [1400, 1800].contains(&n) || long(n);
+    let heard = hear(card, 50.0, 70, lost);
+    let whole = hear(card, 50.0, 70, |_| false);
+    for (n, (second, other)) in heard.iter().zip(&whole).enumerate() {
+        // What is asked for before it is there, is faded by who asks.
+        if lost_near(n, long) {
+            continue;
+        }
+        // A sound that is cut off is a step of up to 0.5.
+        assert!(second.rough < 0.02, "second {n}: {second:?}");
+        if lost_near(n, lost) {
+            continue;
+        }
+        assert!(second.rough < 1e-5, "second {n}: {second:?}");
+        let moved = (second.late - other.late).abs();
+        assert!(moved < 2.0, "second {n}: {moved} ms");
+        assert!(second.rest < -45.0, "second {n}: {second:?}");
+    }
+    for n in [1400, 1800, 2200] {
+        let heard = &heard[n / 40 - 6..n / 40 - 3];
+        assert!(
+            heard.iter().any(|second| second.rest > -30.0),
+            "{n} is not heard: {heard:?}"
+        );
+    }
+}
+
+/// Whether something is lost within this second as the mix reads it, or at its edge.
+fn lost_near(second: usize, lost: impl Fn(usize) -> bool) -> bool {
+    // It begins to read five seconds after the card's first sample.
+    let first = (second + 5) * 40;
+    (first.saturating_sub(4)..first + 44).any(lost)
+}
