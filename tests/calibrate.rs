@@ -244,7 +244,8 @@ device = "default"
     let settled = all.iter().filter(|(at, _)| *at > 1.0);
     let mut offsets: Vec<f64> = settled.map(|(_, offset)| *offset).collect();
     offsets.sort_by(f64::total_cmp);
-    assert!(offsets.len() >= 10, "{all:?}");
+    // Those that are long enough apart.
+    assert!(offsets.len() >= 5, "{all:?}");
     let median = offsets[offsets.len() / 2];
     eprintln!("sound after the picture by {median:.1} ms: {offsets:.0?}");
     assert!(median.abs() <= 15.0, "{offsets:.1?}");
