@@ -8,7 +8,7 @@ use clap::Parser;
 
 use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role};
 use regie::venue::{Venue, VenueError};
-use regie::{control, ctl, devices, engine, service};
+use regie::{control, ctl, devices, launch, service};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -88,19 +88,9 @@ fn panel(_: PanelArgs, _: Option<PathBuf>) -> ExitCode {
 fn run_engine(args: EngineArgs) -> ExitCode {
     service::start_log();
     service::keep_memory_together();
-    let started = (|| -> anyhow::Result<()> {
-        let venue = Venue::load_for_show(&venue_file(args.config))?;
-        for warning in &venue.warnings {
-            tracing::warn!("{warning}");
-        }
-        let socket = args.socket.or_else(|| venue.control_socket.clone());
-        let places = engine::Places {
-            socket: socket.unwrap_or_else(control::default_socket),
-            state: state_directory(),
-        };
-        Ok(engine::run(venue, places)?)
-    })();
-    match started {
+    let file = venue_file(args.config);
+    let ended = launch::engine(&file, args.socket, &state_directory());
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());

@@ -3,8 +3,9 @@
 //!
 //! Rooms: `reader` walks a TOML table and collects every complaint with its line; `value` holds
 //! the value types (size, rate, bit rate, duration); `resolve` turns tables into the [`Venue`],
-//! with defaults and cross-checks.
+//! with defaults and cross-checks; `good` keeps the last file that was good.
 
+pub mod good;
 mod reader;
 mod resolve;
 pub mod value;
@@ -357,12 +358,6 @@ impl Venue {
         Self::parse(path, &read(path)?)
     }
 
-    /// The same for an engine that goes on air: whether the slate's files are good is seen when
-    /// they are used. A picture that has gone must not keep a show off air.
-    pub fn load_for_show(path: &Path) -> Result<Self, VenueError> {
-        resolve::venue(path, &read(path)?, SlateFiles::Believed)
-    }
-
     /// Checks the text of a file that lies, or would lie, at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, VenueError> {
         resolve::venue(path, text, SlateFiles::LookedInto)
@@ -381,7 +376,8 @@ fn read(path: &Path) -> Result<String, VenueError> {
 enum SlateFiles {
     /// They are decoded, and refused where that fails.
     LookedInto,
-    /// They are taken to be good.
+    /// They are taken to be good: whether they are is seen when they are used. A picture that has gone
+    /// must not keep a show off air.
     Believed,
 }
 

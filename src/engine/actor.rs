@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,10 @@ use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
 
+use super::Surroundings;
 use super::alarm::Alarms;
 use super::calibration::Calibrator;
+use super::deaf::Deaf;
 use super::desk::Desk;
 use super::encoder::Choice;
 use super::ledger::{Ledger, wall_clock};
@@ -31,6 +34,7 @@ use super::note::{Note, Notes, Protocol, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::overload::Overload;
 use super::programme::Programme;
+use super::pulse::Pulse;
 use super::report::Figures;
 use super::slate::Slates;
 use super::source::Source;
@@ -66,6 +70,8 @@ pub(super) struct Actor {
     /// What is said of laptops that were not let in.
     pub(super) passing: Vec<Passing>,
     pub(super) relay_problem: Option<String>,
+    /// Notices a relay that hangs.
+    pub(super) deaf: Deaf,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
     pub(super) alarms: Alarms,
@@ -89,7 +95,11 @@ pub(super) struct Actor {
     pub(super) notes: Notes,
     pub(super) subscribers: Vec<Subscriber>,
     pub(super) published: Option<Snapshot>,
-    pub(super) ready: bool,
+    /// Feeds the watchdog once the programme runs.
+    pub(super) pulse: Option<Pulse>,
+    /// How often this thread has looked after what is its own.
+    pub(super) turns: Arc<AtomicU64>,
+    pub(super) surroundings: Surroundings,
     /// When the show, which is not on disk, is saved again.
     pub(super) save_again: Option<Instant>,
 }
@@ -119,6 +129,7 @@ impl Actor {
         service::stopping();
         tracing::info!("{}: the show ends", self.venue.name);
         self.tell(&Event::Stopped);
+        self.pulse = None;
         // Pipelines close side by side on threads of their own; the memory finishes what it has.
         self.srt = None;
         self.outputs.clear();

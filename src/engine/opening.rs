@@ -13,10 +13,10 @@ use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowS
 use crate::relay::{Playable, Relay};
 use crate::venue::{DeskConfig, SourceConfig, SourceKind, Venue};
 
-use super::StartEngineError;
 use super::actor::Actor;
 use super::alarm::{self, Alarms};
 use super::calibration::Calibrator;
+use super::deaf::Deaf;
 use super::desk::Desk;
 use super::encoder;
 use super::feed::Media;
@@ -35,6 +35,7 @@ use super::source::Source;
 use super::stage::{preview_scene, scene};
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
+use super::{StartEngineError, Surroundings};
 
 impl Actor {
     /// Builds everything and puts the show on air.
@@ -131,6 +132,7 @@ impl Actor {
             guests: HashMap::new(),
             passing: Vec::new(),
             relay_problem: Some("starting".to_owned()),
+            deaf: Deaf::default(),
             overload: Overload::new(choice.codec),
             choice,
             ledger,
@@ -149,7 +151,9 @@ impl Actor {
             notes,
             subscribers: Vec::new(),
             published: None,
-            ready: false,
+            pulse: None,
+            turns: Arc::default(),
+            surroundings: Surroundings::default(),
             save_again: None,
         };
         actor.open()?;
