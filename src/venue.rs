@@ -48,6 +48,8 @@ pub struct Venue {
     pub ingest: IngestConfig,
     /// When picture or sound that arrives is wrong all the same.
     pub alarms: AlarmsConfig,
+    /// Whether the room is told of on the network.
+    pub discovery: DiscoveryConfig,
     /// Where the control socket lies, if the file says.
     pub control_socket: Option<PathBuf>,
     /// What is odd but no reason to refuse, each a sentence with file and line.
@@ -341,6 +343,13 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The first one's private key in PEM, resolved likewise.
     pub private_key: PathBuf,
+}
+
+/// `[discovery]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscoveryConfig {
+    /// Whether relay and ingest are announced by mDNS.
+    pub announce: bool,
 }
 
 /// A user and a password.

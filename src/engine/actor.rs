@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::devices;
+use crate::discovery::Announcer;
 use crate::ingest::{Registry, rtmp, srt};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
@@ -72,6 +73,8 @@ pub(super) struct Actor {
     pub(super) relay_problem: Option<String>,
     /// Notices a relay that hangs.
     pub(super) deaf: Deaf,
+    /// Tells the network of the room, while the relay listens.
+    pub(super) announcer: Option<Announcer>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
     pub(super) alarms: Alarms,
@@ -130,6 +133,7 @@ impl Actor {
         tracing::info!("{}: the show ends", self.venue.name);
         self.tell(&Event::Stopped);
         self.pulse = None;
+        self.announcer = None;
         // Pipelines close side by side on threads of their own; the memory finishes what it has.
         self.srt = None;
         self.outputs.clear();
@@ -320,6 +324,11 @@ impl Actor {
         let problem = result.err();
         if door == Protocol::Rtsp {
             self.relay_problem.clone_from(&problem);
+            match &mut self.announcer {
+                Some(announcer) if problem.is_none() => announcer.announce(),
+                Some(announcer) => announcer.withdraw(),
+                None => {}
+            }
         }
         let Some(reason) = problem else {
             self.clear(&scope, code);

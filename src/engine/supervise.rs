@@ -173,6 +173,9 @@ impl Actor {
         self.look_after_alarms(now);
         if self.figures.is_due(now, FIGURES) {
             self.look_after_relay(now);
+            if let Some(announcer) = &mut self.announcer {
+                announcer.look();
+            }
             self.doors.evict_silent();
             let (sources, outputs) = (&self.sources, &self.outputs);
             self.figures
