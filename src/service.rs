@@ -16,7 +16,7 @@ use crate::engine::note::{Note, Notes};
 use crate::model::Snapshot;
 use crate::secret::redact;
 
-pub use notify::{SOCKET as NOTIFY_SOCKET, beat, extend_start, is_unit, ready, stopping};
+pub use notify::{SOCKET as NOTIFY_SOCKET, beat, extend_start, give_up, is_unit, ready, stopping};
 
 /// What the engine may take to end, before it is ended.
 const PATIENCE: Duration = Duration::from_millis(4500);

@@ -23,6 +23,9 @@ use super::feed::Feed;
 const PERIOD: Duration = Duration::from_millis(200);
 /// After so long, somebody is told what is missing.
 const MISSED: Duration = Duration::from_secs(2);
+/// After so long the supervisor is asked not to wait for the rest of its time: an encoder that could be
+/// replaced has been by then, and every half second of black counts.
+const GIVEN_UP: Duration = Duration::from_millis(2500);
 /// So long may the engine thread be held up: by a driver that is slow to close a card, by a log that nobody
 /// takes. To restart for less would take a show off air that is on air.
 const HELD_UP: Duration = Duration::from_secs(10);
@@ -86,6 +89,8 @@ impl Moved {
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     feed: bool,
+    /// Nothing will come of it any more.
+    give_up: bool,
     /// Where it is new: what is missing now, or that nothing is any more.
     news: Option<Option<Organ>>,
 }
@@ -122,7 +127,11 @@ impl Watch {
         };
         let news = (missing != self.told).then_some(missing);
         self.told = missing;
-        Verdict { feed, news }
+        Verdict {
+            feed,
+            give_up: unseen > GIVEN_UP || unheard > GIVEN_UP || held_up > HELD_UP,
+            news,
+        }
     }
 }
 
@@ -210,6 +219,9 @@ fn run(vitals: &Vitals, life: Option<&Sender<Mark>>, stop: &AtomicBool) {
             }
             None => {}
         }
+        if verdict.give_up {
+            service::give_up();
+        }
         if verdict.feed
             && let Some((_, mark)) = next.take_if(|(age, _)| now.duration_since(begun) >= *age)
         {
@@ -228,6 +240,8 @@ mod tests {
         watch: Watch,
         counts: Counts,
         now: Instant,
+        /// How long after the beginning of a run that was.
+        given_up: Option<Duration>,
     }
 
     impl Show {
@@ -242,11 +256,13 @@ mod tests {
                 watch: Watch::new(counts, now),
                 counts,
                 now,
+                given_up: None,
             }
         }
 
         /// Goes on for `seconds`, without what has stopped; how often the watchdog was fed, and the news.
         fn run(&mut self, seconds: u64, stopped: &[Organ]) -> (u64, Vec<Option<Organ>>) {
+            let begun = self.now;
             let (mut fed, mut news) = (0, Vec::new());
             for _ in 0..seconds * 5 {
                 self.now += PERIOD;
@@ -257,6 +273,9 @@ mod tests {
                 let verdict = self.watch.look(self.counts, self.now);
                 fed += u64::from(verdict.feed);
                 news.extend(verdict.news);
+                if verdict.give_up {
+                    self.given_up.get_or_insert(self.now - begun);
+                }
             }
             (fed, news)
         }
@@ -266,6 +285,7 @@ mod tests {
     fn a_show_that_goes_on_feeds_the_watchdog_at_every_look() {
         let mut show = Show::new();
         assert_eq!(show.run(60, &[]), (300, vec![]));
+        assert_eq!(show.given_up, None);
     }
 
     #[test]
@@ -274,7 +294,8 @@ mod tests {
             let mut show = Show::new();
             show.run(3, &[]);
             assert_eq!(show.run(5, &[organ]), (0, vec![Some(organ)]), "{organ:?}");
-            // An encoder that was built anew in time.
+            assert_eq!(show.given_up, Some(Duration::from_millis(2600)));
+            // An encoder that was built anew.
             assert_eq!(show.run(1, &[]), (5, vec![None]));
         }
     }

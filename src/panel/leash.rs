@@ -15,6 +15,8 @@ pub struct Leash {
     socket: UnixDatagram,
     /// When it was last heard; `None`: not on air yet.
     heard: Option<Instant>,
+    /// It has said itself that it hangs.
+    given_up: bool,
 }
 
 impl Leash {
@@ -32,6 +34,7 @@ impl Leash {
             path,
             socket,
             heard: None,
+            given_up: false,
         })
     }
 
@@ -46,14 +49,17 @@ impl Leash {
         let mut words = [0; 512];
         while let Ok(length) = self.socket.recv(&mut words) {
             let said = String::from_utf8_lossy(&words[..length]);
-            if said.lines().any(|word| word == "WATCHDOG=1") {
-                self.heard = Some(now);
-            } else if said.lines().any(|word| word == "STOPPING=1") {
-                self.heard = None;
+            for word in said.lines() {
+                match word {
+                    "WATCHDOG=1" => (self.heard, self.given_up) = (Some(now), false),
+                    "WATCHDOG=trigger" => self.given_up = true,
+                    "STOPPING=1" => self.heard = None,
+                    _ => {}
+                }
             }
         }
-        self.heard
-            .is_some_and(|heard| now.duration_since(heard) > LIMIT)
+        let is_late = |heard| now.duration_since(heard) > LIMIT;
+        (self.heard).is_some_and(|heard| self.given_up || is_late(heard))
     }
 }
 
@@ -89,6 +95,10 @@ mod tests {
         // Heard late is heard.
         say("WATCHDOG=1").unwrap();
         assert!(!leash.is_silent(at(90_000)));
+        say("WATCHDOG=trigger").unwrap();
+        assert!(leash.is_silent(at(90_100)));
+        say("WATCHDOG=1").unwrap();
+        assert!(!leash.is_silent(at(90_200)));
         say("STOPPING=1").unwrap();
         assert!(!leash.is_silent(at(99_000)));
     }

@@ -151,6 +151,9 @@ fn supervise(room: &Room, socket: &UnixDatagram, story: &Mutex<Story>, stop: &At
                         limit = Some(now + WATCHDOG);
                         write(&|story| story.ready = true);
                     }
+                    "WATCHDOG" if ready && limit.is_some() && value == "trigger" => {
+                        limit = Some(now)
+                    }
                     "WATCHDOG" if ready && limit.is_some() => limit = Some(now + WATCHDOG),
                     "EXTEND_TIMEOUT_USEC" if !ready => {
                         let by = Duration::from_micros(value.parse().unwrap_or(0));
