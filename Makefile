@@ -15,7 +15,8 @@ TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	ffmpeg mpv openssl zbar-tools python3 python3-pip gettext iproute2 \
 	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio \
 	qemu-system-x86 busybox-static cpio kmod xz-utils v4l-utils \
-	pulseaudio pulseaudio-utils libasound2-plugins alsa-utils
+	pulseaudio pulseaudio-utils libasound2-plugins alsa-utils \
+	avahi-daemon avahi-utils
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench soak fuzz deps deps-test footage vm probe clean

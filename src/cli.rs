@@ -44,6 +44,19 @@ pub enum Role {
     Panel(PanelArgs),
     /// Capture cards and audio inputs: what to write into the venue file, and whether a signal comes in.
     Devices(DevicesArgs),
+    /// The rooms on this network, and where each one's programme is played.
+    Rooms(RoomsArgs),
+}
+
+/// Arguments of `regie rooms`.
+#[derive(Debug, Args)]
+pub struct RoomsArgs {
+    /// Print one JSON document (`--watch`: one a line).
+    #[arg(long)]
+    pub json: bool,
+    /// The list as often as it changes, until interrupted.
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// Arguments of `regie devices`.

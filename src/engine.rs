@@ -14,6 +14,7 @@ mod capture;
 #[cfg(test)]
 pub(crate) mod chance;
 pub(crate) mod damage;
+mod deaf;
 mod decode;
 mod desk;
 mod door;
@@ -40,6 +41,7 @@ mod overload;
 mod pictures;
 pub mod pipeline;
 mod programme;
+mod pulse;
 mod report;
 mod resample;
 mod samples;
@@ -60,12 +62,15 @@ mod wording;
 mod worst;
 
 use std::path::PathBuf;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use crate::control::clear_trouble;
 use crate::control::server::{ControlServer, ListenError};
+use crate::model::{Phrase, Said, Scope, Severity};
 use crate::service;
-use crate::venue::Venue;
+use crate::service::starts::Mark;
+use crate::venue::{Venue, good};
 
 use note::Notes;
 
@@ -79,6 +84,17 @@ pub struct Places {
     pub socket: PathBuf,
     /// The state directory.
     pub state: PathBuf,
+}
+
+/// What an engine is told of how it came about.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Where it notes how far it has come.
+    pub life: Option<Sender<Mark>>,
+    /// The venue file, to be kept once the programme has run with it.
+    pub text: Option<good::Text>,
+    /// What is wrong with the venue file, where the engine runs with an earlier one.
+    pub spoilt: Option<String>,
 }
 
 /// Why the engine does not start. Everything else is a fault while it runs.
@@ -102,7 +118,11 @@ pub enum StartEngineError {
 }
 
 /// Runs the engine until SIGTERM or SIGINT.
-pub fn run(venue: Venue, places: Places) -> Result<(), StartEngineError> {
+pub fn run(
+    venue: Venue,
+    places: Places,
+    surroundings: Surroundings,
+) -> Result<(), StartEngineError> {
     gst::init()?;
     service::forward_gstreamer_log();
     service::raise_descriptor_limit();
@@ -110,10 +130,32 @@ pub fn run(venue: Venue, places: Places) -> Result<(), StartEngineError> {
     let notes = Notes::new(sender);
     // First, so that a second engine touches nothing.
     let control = ControlServer::start(&places.socket, notes.clone())?;
+    clear_trouble(&places.socket);
     service::watch_signals(notes.clone())?;
-    let actor = actor::Actor::start(venue, places.state, notes)?;
+    let mut actor = actor::Actor::start(venue, places.state, notes)?;
+    if let Some(reason) = &surroundings.spoilt {
+        actor.raise(
+            Scope::Venue,
+            "spoilt",
+            Severity::Serious,
+            spoilt(reason),
+            reason,
+        );
+    }
+    actor.surroundings = surroundings;
     actor.run(&queue);
     drop(control);
     pipeline::wait_closed(CLOSE);
     Ok(())
+}
+
+/// The venue file cannot be used, and an earlier one is.
+fn spoilt(reason: &str) -> Said {
+    Said {
+        happened: Phrase::new("The venue file cannot be used: {reason}.").with("reason", reason),
+        doing: Phrase::new("The show runs with the last venue file that was good."),
+        advice: Phrase::new(
+            "Mend the file: regie check says all that is wrong with it. Then restart regie, in a pause.",
+        ),
+    }
 }

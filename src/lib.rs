@@ -12,11 +12,13 @@
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, devices' names |
-//! | [`engine`] | all media and the show | model, monitor, calibrate, venue, ingest, relay, control, devices, join's addresses |
+//! | [`engine`] | all media and the show | model, monitor, calibrate, venue, ingest, relay, control, devices, discovery, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
 //! | [`control`] | the Unix socket: server and client | model, monitor, devices, engine's notes |
-//! | [`service`] | systemd, signals, logs | engine's notes |
+//! | [`service`] | systemd, signals, starts in a row, logs | engine's notes |
+//! | [`launch`] | how an engine is started: by hand, by the system | venue, engine, service, control |
+//! | [`discovery`] | rooms on the network: finds them, tells of this one | join's addresses, cli |
 //! | [`join`] | how a laptop gets in: this machine's addresses, the join card | model, tongue |
 //! | [`devices`] | capture cards and audio inputs: which there are, and when they come and go | model, cli |
 //! | [`ctl`] | the shell client | model, join, tongue, devices' words, control's client |
@@ -28,7 +30,8 @@
 //! `main` is the engine thread: it owns every supervisor and takes notes from everybody. `picture`
 //! and `sound` are the programme. `desk` has the audio desk's device opened and lays its sound down.
 //! `monitors` paints for panels. `rtsp` serves the relay, `rtmp` laptops that push by RTMP, `srt` passes the datagrams of others on, `memory` writes the state, `control…`
-//! serve the socket, `devices` hears of what is plugged and pulled. All others are GStreamer's streaming
+//! serve the socket, `devices` hears of what is plugged and pulled, `pulse` feeds the watchdog, `life` notes
+//! how far a unit's start has come, `mDNS_daemon` tells the network of the room. All others are GStreamer's streaming
 //! threads; our code on them copies small facts and returns.
 
 pub mod calibrate;
@@ -36,9 +39,11 @@ pub mod cli;
 pub mod control;
 pub mod ctl;
 pub mod devices;
+pub mod discovery;
 pub mod engine;
 pub mod ingest;
 pub mod join;
+pub mod launch;
 pub mod media_file;
 pub mod model;
 pub mod monitor;

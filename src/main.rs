@@ -8,7 +8,7 @@ use clap::Parser;
 
 use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role};
 use regie::venue::{Venue, VenueError};
-use regie::{control, ctl, devices, engine, service};
+use regie::{ctl, devices, discovery, launch, service};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -19,6 +19,9 @@ fn main() -> ExitCode {
         Some(Role::Panel(args)) => panel(args, None),
         Some(Role::Devices(args)) => {
             devices::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
+        }
+        Some(Role::Rooms(args)) => {
+            discovery::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
         }
         None => alone(cli.panel, cli.config),
     }
@@ -43,7 +46,7 @@ fn panel(args: PanelArgs, config: Option<PathBuf>) -> ExitCode {
     let of_venue = || Venue::load(config.as_ref()?).ok()?.control_socket;
     let socket = args.socket.or_else(of_venue);
     regie::panel::run(regie::panel::Plan {
-        socket: socket.unwrap_or_else(control::find_socket),
+        socket: socket.unwrap_or_else(regie::control::find_socket),
         kiosk: args.kiosk,
         engine: config.map(|config| regie::panel::EnginePlan {
             config,
@@ -88,19 +91,9 @@ fn panel(_: PanelArgs, _: Option<PathBuf>) -> ExitCode {
 fn run_engine(args: EngineArgs) -> ExitCode {
     service::start_log();
     service::keep_memory_together();
-    let started = (|| -> anyhow::Result<()> {
-        let venue = Venue::load_for_show(&venue_file(args.config))?;
-        for warning in &venue.warnings {
-            tracing::warn!("{warning}");
-        }
-        let socket = args.socket.or_else(|| venue.control_socket.clone());
-        let places = engine::Places {
-            socket: socket.unwrap_or_else(control::default_socket),
-            state: state_directory(),
-        };
-        Ok(engine::run(venue, places)?)
-    })();
-    match started {
+    let file = venue_file(args.config);
+    let ended = launch::engine(&file, args.socket, &state_directory());
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());

@@ -25,6 +25,7 @@ mod geometry;
 mod header;
 mod keys;
 mod layout_button;
+mod leash;
 mod link;
 mod meter;
 mod miniature;

@@ -64,6 +64,7 @@ pub struct Relay {
     stop: Arc<AtomicBool>,
     clients: Arc<AtomicU64>,
     players: Arc<AtomicU64>,
+    turns: Arc<AtomicU64>,
     context: glib::MainContext,
     thread: Option<JoinHandle<()>>,
 }
@@ -82,6 +83,7 @@ impl Relay {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = Arc::new(AtomicU64::new(0));
         let players = Arc::new(AtomicU64::new(0));
+        let turns = Arc::new(AtomicU64::new(0));
         let context = glib::MainContext::new();
         let server = Server {
             config,
@@ -91,6 +93,7 @@ impl Relay {
             notes,
             clients: clients.clone(),
             players: players.clone(),
+            turns: turns.clone(),
             stop: stop.clone(),
         };
         let own = context.clone();
@@ -101,6 +104,7 @@ impl Relay {
             stop,
             clients,
             players,
+            turns,
             context,
             thread: Some(thread),
         })
@@ -109,6 +113,11 @@ impl Relay {
     /// Connections now, of players and of publishers.
     pub fn clients(&self) -> u64 {
         self.clients.load(Ordering::Relaxed)
+    }
+
+    /// How often its thread has looked around.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// Of these, those that play.
@@ -136,6 +145,7 @@ struct Server {
     notes: Notes,
     clients: Arc<AtomicU64>,
     players: Arc<AtomicU64>,
+    turns: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
@@ -143,6 +153,7 @@ impl Server {
     fn run(self, context: &glib::MainContext) {
         let ran = context.with_thread_default(|| {
             while !self.stop.load(Ordering::Relaxed) {
+                self.turns.fetch_add(1, Ordering::Relaxed);
                 let arrival = Arrival::default();
                 let server = self.build(&arrival);
                 let address = self.config.listen;
@@ -231,6 +242,7 @@ impl Server {
         let mut cleaned = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
             wait(context, LOOK, &self.stop);
+            self.turns.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             guests.look(now);
             if now.duration_since(cleaned) > CLEAN_UP

@@ -1,23 +1,29 @@
-//! The process as the system sees it: signals, systemd's notifications, the journal.
+//! The process as the system sees it: signals, systemd's notifications, its starts, the journal.
+
+mod notify;
+pub mod starts;
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level;
 
 use crate::engine::note::{Note, Notes};
 use crate::model::Snapshot;
 use crate::secret::redact;
 
+pub use notify::{SOCKET as NOTIFY_SOCKET, beat, extend_start, give_up, is_unit, ready, stopping};
+
 /// What the engine may take to end, before it is ended.
 const PATIENCE: Duration = Duration::from_millis(4500);
 
 /// SIGTERM and SIGINT end the engine in good order. A second one ends it at once, and so does
-/// whatever holds it up for too long: a disk that does not answer, a driver that hangs.
+/// whatever holds it up for too long: a disk that does not answer, a driver or a thread that hangs. No
+/// library is asked then for its farewell: it may be what hangs.
 pub fn watch_signals(notes: Notes) -> std::io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
     std::thread::Builder::new()
@@ -28,12 +34,12 @@ pub fn watch_signals(notes: Notes) -> std::io::Result<()> {
                 tracing::info!("asked to end (signal {signal})");
                 notes.send(Note::Shutdown);
                 if std::mem::replace(&mut asked, true) {
-                    std::process::exit(128 + signal);
+                    low_level::exit(128 + signal);
                 }
                 let limit = std::thread::Builder::new().name("limit".into()).spawn(|| {
                     std::thread::sleep(PATIENCE);
                     tracing::error!("the engine does not end by itself");
-                    std::process::exit(1);
+                    low_level::exit(1);
                 });
                 if let Err(error) = limit {
                     tracing::warn!("nothing limits how long the end takes: {error}");
@@ -41,11 +47,6 @@ pub fn watch_signals(notes: Notes) -> std::io::Result<()> {
             }
         })?;
     Ok(())
-}
-
-fn notify(states: &[NotifyState]) {
-    // Without systemd there is nobody to tell.
-    let _ = sd_notify::notify(false, states);
 }
 
 /// Lets the process have as many descriptors as it may: a roomful of players takes some thousands,
@@ -84,28 +85,6 @@ pub fn keep_memory_together() {
     tracing::warn!("memory is not kept together: {again}");
 }
 
-/// The programme runs.
-pub fn ready() {
-    notify(&[NotifyState::Ready]);
-}
-
-/// The engine is ending.
-pub fn stopping() {
-    notify(&[NotifyState::Stopping]);
-}
-
-/// Feeds systemd's watchdog while encoded frames flow. `frames` is their number so far.
-pub fn frames_flow(frames: u64, now: Instant) {
-    static LAST: Mutex<Option<(u64, Instant)>> = Mutex::new(None);
-    const PERIOD: Duration = Duration::from_millis(500);
-    let Ok(mut last) = LAST.lock() else { return };
-    let fed = last.is_some_and(|(before, at)| frames == before || now.duration_since(at) < PERIOD);
-    if !fed {
-        *last = Some((frames, now));
-        notify(&[NotifyState::Watchdog]);
-    }
-}
-
 /// One line for `systemctl status`, when it changes.
 pub fn status(snapshot: &Snapshot) {
     static LAST: Mutex<String> = Mutex::new(String::new());
@@ -131,8 +110,7 @@ pub fn status(snapshot: &Snapshot) {
         snapshot.faults.len()
     );
     let Ok(mut last) = LAST.lock() else { return };
-    if *last != line {
-        notify(&[NotifyState::Status(&line)]);
+    if *last != line && notify::status(&line) {
         *last = line;
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Rooms: `reader` walks a TOML table and collects every complaint with its line; `value` holds
 //! the value types (size, rate, bit rate, duration); `resolve` turns tables into the [`Venue`],
-//! with defaults and cross-checks.
+//! with defaults and cross-checks; `good` keeps the last file that was good.
 
+pub mod good;
 mod reader;
 mod resolve;
 pub mod value;
@@ -47,6 +48,8 @@ pub struct Venue {
     pub ingest: IngestConfig,
     /// When picture or sound that arrives is wrong all the same.
     pub alarms: AlarmsConfig,
+    /// Whether the room is told of on the network.
+    pub discovery: DiscoveryConfig,
     /// Where the control socket lies, if the file says.
     pub control_socket: Option<PathBuf>,
     /// What is odd but no reason to refuse, each a sentence with file and line.
@@ -342,6 +345,13 @@ pub struct Tls {
     pub private_key: PathBuf,
 }
 
+/// `[discovery]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscoveryConfig {
+    /// Whether relay and ingest are announced by mDNS.
+    pub announce: bool,
+}
+
 /// A user and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
@@ -355,12 +365,6 @@ impl Venue {
     /// Reads and checks the file; every complaint at once.
     pub fn load(path: &Path) -> Result<Self, VenueError> {
         Self::parse(path, &read(path)?)
-    }
-
-    /// The same for an engine that goes on air: whether the slate's files are good is seen when
-    /// they are used. A picture that has gone must not keep a show off air.
-    pub fn load_for_show(path: &Path) -> Result<Self, VenueError> {
-        resolve::venue(path, &read(path)?, SlateFiles::Believed)
     }
 
     /// Checks the text of a file that lies, or would lie, at `path`.
@@ -381,7 +385,8 @@ fn read(path: &Path) -> Result<String, VenueError> {
 enum SlateFiles {
     /// They are decoded, and refused where that fails.
     LookedInto,
-    /// They are taken to be good.
+    /// They are taken to be good: whether they are is seen when they are used. A picture that has gone
+    /// must not keep a show off air.
     Believed,
 }
 

@@ -80,4 +80,7 @@ fn a_refusal_is_data_and_text() {
         }
     );
     assert_eq!(error.to_string().lines().count(), 2);
+    // Where there is room for one line only.
+    let first = error.first();
+    assert!(first.contains("venue.toml:2: ") && first.ends_with(" (and 1 more)"));
 }

@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::devices;
+use crate::discovery::Announcer;
 use crate::ingest::{Registry, rtmp, srt};
 use crate::model::message::to_line;
 use crate::model::show::{Cast, Change};
@@ -18,8 +20,10 @@ use crate::relay::Relay;
 use crate::service;
 use crate::venue::Venue;
 
+use super::Surroundings;
 use super::alarm::Alarms;
 use super::calibration::Calibrator;
+use super::deaf::Deaf;
 use super::desk::Desk;
 use super::encoder::Choice;
 use super::ledger::{Ledger, wall_clock};
@@ -31,6 +35,7 @@ use super::note::{Note, Notes, Protocol, PublisherNote, SourceNote, Subscriber};
 use super::output::Output;
 use super::overload::Overload;
 use super::programme::Programme;
+use super::pulse::Pulse;
 use super::report::Figures;
 use super::slate::Slates;
 use super::source::Source;
@@ -66,6 +71,10 @@ pub(super) struct Actor {
     /// What is said of laptops that were not let in.
     pub(super) passing: Vec<Passing>,
     pub(super) relay_problem: Option<String>,
+    /// Notices a relay that hangs.
+    pub(super) deaf: Deaf,
+    /// Tells the network of the room, while the relay listens.
+    pub(super) announcer: Option<Announcer>,
     pub(super) choice: Choice,
     pub(super) ledger: Ledger,
     pub(super) alarms: Alarms,
@@ -89,7 +98,11 @@ pub(super) struct Actor {
     pub(super) notes: Notes,
     pub(super) subscribers: Vec<Subscriber>,
     pub(super) published: Option<Snapshot>,
-    pub(super) ready: bool,
+    /// Feeds the watchdog once the programme runs.
+    pub(super) pulse: Option<Pulse>,
+    /// How often this thread has looked after what is its own.
+    pub(super) turns: Arc<AtomicU64>,
+    pub(super) surroundings: Surroundings,
     /// When the show, which is not on disk, is saved again.
     pub(super) save_again: Option<Instant>,
 }
@@ -119,6 +132,8 @@ impl Actor {
         service::stopping();
         tracing::info!("{}: the show ends", self.venue.name);
         self.tell(&Event::Stopped);
+        self.pulse = None;
+        self.announcer = None;
         // Pipelines close side by side on threads of their own; the memory finishes what it has.
         self.srt = None;
         self.outputs.clear();
@@ -309,6 +324,11 @@ impl Actor {
         let problem = result.err();
         if door == Protocol::Rtsp {
             self.relay_problem.clone_from(&problem);
+            match &mut self.announcer {
+                Some(announcer) if problem.is_none() => announcer.announce(),
+                Some(announcer) => announcer.withdraw(),
+                None => {}
+            }
         }
         let Some(reason) = problem else {
             self.clear(&scope, code);

@@ -1,4 +1,4 @@
-//! The show on disk. Written by a thread of its own, so that a slow disk holds up answers but not
+//! The show on disk, and the last venue file that was good. Written by a thread of its own, so that a slow disk holds up answers but not
 //! the show; a command is answered when its state is on disk (`fsync`, then renamed into place).
 
 use std::fs::File;
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crate::model::ShowState;
 use crate::model::message::Reply;
+use crate::venue::good;
 
 use super::note::{Note, Notes};
 
@@ -31,10 +32,12 @@ pub enum Recalled {
     },
 }
 
-/// One state to be written, and who waits for it.
-struct Entry {
-    show: ShowState,
-    reply: Option<Sender<Reply>>,
+/// What is to be written.
+enum Entry {
+    /// One state, and who waits for it.
+    Show(ShowState, Option<Sender<Reply>>),
+    /// A venue file that has proved good.
+    Venue(good::Text),
 }
 
 /// The writing thread. Dropped, it finishes what it has.
@@ -88,10 +91,14 @@ impl Memory {
     pub fn keep(&self, show: &ShowState, reply: Option<Sender<Reply>>) {
         if let Some(queue) = &self.queue {
             // The thread lives until the queue is dropped.
-            let _ = queue.send(Entry {
-                show: show.clone(),
-                reply,
-            });
+            let _ = queue.send(Entry::Show(show.clone(), reply));
+        }
+    }
+
+    /// Has the venue file kept, for a start that finds a broken one.
+    pub fn keep_venue(&self, text: good::Text) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.send(Entry::Venue(text));
         }
     }
 }
@@ -108,14 +115,25 @@ impl Drop for Memory {
 fn run(directory: &Path, writes: &Receiver<Entry>, notes: &Notes) {
     while let Ok(first) = writes.recv() {
         // Whatever has queued up meanwhile: only the newest state matters, all are answered.
-        let mut all = vec![first];
-        all.extend(writes.try_iter());
-        let result = match all.last() {
-            Some(newest) => write(directory, &newest.show),
-            None => Ok(()),
-        };
-        notes.send(Note::Saved(result.map_err(|error| error.to_string())));
-        for reply in all.into_iter().filter_map(|write| write.reply) {
+        let (mut newest, mut replies) = (None, Vec::new());
+        for entry in std::iter::once(first).chain(writes.try_iter()) {
+            match entry {
+                Entry::Show(show, reply) => {
+                    newest = Some(show);
+                    replies.extend(reply);
+                }
+                Entry::Venue(text) => {
+                    if let Err(error) = text.keep(directory) {
+                        tracing::warn!("the venue file is not kept for a worse day: {error}");
+                    }
+                }
+            }
+        }
+        if let Some(show) = newest {
+            let result = write(directory, &show);
+            notes.send(Note::Saved(result.map_err(|error| error.to_string())));
+        }
+        for reply in replies {
             // A client that has gone does not wait.
             let _ = reply.send(Reply::Done);
         }

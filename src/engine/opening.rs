@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::devices;
+use crate::discovery::{Announcer, Card};
 use crate::ingest::{PlaceConfig, Registry, rtmp, srt};
 use crate::model::device::Change;
 use crate::model::show::{Cast, SourceSetting};
@@ -13,10 +14,10 @@ use crate::model::{Gain, Layout, MountPath, Phrase, Said, Scope, Severity, ShowS
 use crate::relay::{Playable, Relay};
 use crate::venue::{DeskConfig, SourceConfig, SourceKind, Venue};
 
-use super::StartEngineError;
 use super::actor::Actor;
 use super::alarm::{self, Alarms};
 use super::calibration::Calibrator;
+use super::deaf::Deaf;
 use super::desk::Desk;
 use super::encoder;
 use super::feed::Media;
@@ -25,7 +26,7 @@ use super::memory::{self, Memory, Recalled};
 use super::monitor::Monitors;
 use super::music::Music;
 use super::netlink::Network;
-use super::note::{Note, Notes};
+use super::note::{Note, Notes, Protocol};
 use super::output::Output;
 use super::overload::Overload;
 use super::programme::{Programme, mean_behind};
@@ -35,6 +36,7 @@ use super::source::Source;
 use super::stage::{preview_scene, scene};
 use super::supervise::EncoderSeat;
 use super::timebase::Timebase;
+use super::{StartEngineError, Surroundings};
 
 impl Actor {
     /// Builds everything and puts the show on air.
@@ -112,6 +114,7 @@ impl Actor {
             (venue.desk.clone()).map(|config| Desk::new(config, &timebase, notes.clone(), behind));
         let music = venue.slate.music.as_ref();
         let music = music.map(|config| Music::new(config, &timebase, notes.clone()));
+        let announcer = announcer(&venue);
         let memory = Memory::start(state, notes.clone())?;
         let devices = watch_devices(notes.clone());
         let mut actor = Self {
@@ -131,6 +134,8 @@ impl Actor {
             guests: HashMap::new(),
             passing: Vec::new(),
             relay_problem: Some("starting".to_owned()),
+            deaf: Deaf::default(),
+            announcer,
             overload: Overload::new(choice.codec),
             choice,
             ledger,
@@ -149,7 +154,9 @@ impl Actor {
             notes,
             subscribers: Vec::new(),
             published: None,
-            ready: false,
+            pulse: None,
+            turns: Arc::default(),
+            surroundings: Surroundings::default(),
             save_again: None,
         };
         actor.open()?;
@@ -190,6 +197,30 @@ impl Actor {
         );
         Ok(())
     }
+}
+
+/// Tells the network of the room, where the venue wants that.
+fn announcer(venue: &Venue) -> Option<Announcer> {
+    let ingest = &venue.ingest;
+    let rtmps = ingest.rtmps.as_ref().map(|tls| tls.listen);
+    let doors = [
+        (Protocol::Rtmp, ingest.rtmp),
+        (Protocol::Rtmps, rtmps),
+        (Protocol::Srt, ingest.srt),
+    ];
+    let reached = doors.into_iter().filter_map(|(protocol, listen)| {
+        let listen = listen.filter(|listen| !listen.ip().is_loopback())?;
+        Some((protocol.scheme(), listen.port()))
+    });
+    let card = venue.discovery.announce.then(|| Card {
+        name: venue.name.clone(),
+        relay: venue.relay.listen,
+        guarded: venue.relay.guard.is_some(),
+        ingest: reached.collect(),
+    });
+    Announcer::new(&card?)
+        .inspect_err(|error| tracing::info!("the room is not announced: {error}"))
+        .ok()?
 }
 
 /// Has every arrival and departure told to the engine thread.

@@ -2,6 +2,7 @@
 //! judges what has become of it, and raises and clears faults.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::model::{Phrase, Said, Scope, Severity};
@@ -18,6 +19,7 @@ use super::note::{Note, Notes};
 use super::output::{Cause, Output, OutputState};
 use super::pipeline::{PipeNote, Reporter};
 use super::programme::VideoIn;
+use super::pulse::{Pulse, Vitals};
 use super::source::{CardFault, Change, SourceState};
 
 /// How often figures are refreshed, for people.
@@ -26,8 +28,11 @@ const FIGURES: Duration = Duration::from_secs(1);
 const ENCODER_PAUSE: Duration = Duration::from_millis(200);
 /// A hardware encoder that broke so often in a row gives way to x264.
 const ENCODER_TRIES: u32 = 3;
-/// An encoder that makes nothing for so long hangs.
-const ENCODER_HANGS: Duration = Duration::from_secs(2);
+/// An encoder that makes nothing for so long hangs. A new one has to be at work before the watchdog, which
+/// may have been fed last just before, takes 3 s without a frame for the end of the whole engine.
+const ENCODER_HANGS: Duration = Duration::from_millis(1500);
+/// The same before the programme runs, when no watchdog counts yet and a machine that boots is slow.
+const ENCODER_STARTS: Duration = Duration::from_secs(5);
 /// An encoder that has worked for so long is well again.
 const ENCODER_CURED: Duration = Duration::from_secs(20);
 
@@ -167,6 +172,10 @@ impl Actor {
         self.look_after_visitors(now);
         self.look_after_alarms(now);
         if self.figures.is_due(now, FIGURES) {
+            self.look_after_relay(now);
+            if let Some(announcer) = &mut self.announcer {
+                announcer.look();
+            }
             self.doors.evict_silent();
             let (sources, outputs) = (&self.sources, &self.outputs);
             self.figures
@@ -175,13 +184,27 @@ impl Actor {
         if self.save_again.take_if(|due| now >= *due).is_some() {
             self.memory.keep(&self.show, None);
         }
-        if self.programme.video.pushed() > 0 {
-            if !self.ready {
-                self.ready = true;
-                service::ready();
-                tracing::info!("the programme runs");
-            }
-            service::frames_flow(self.programme.video.pushed(), now);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        let runs = self.programme.video.pushed() > 0 && self.programme.audio.pushed() > 0;
+        if self.pulse.is_none() && runs && service::ready() {
+            tracing::info!("the programme runs");
+            self.begin_watch();
+        }
+    }
+
+    /// From now on the watchdog is fed while the show goes on, and this venue file has proved good.
+    fn begin_watch(&mut self) {
+        let vitals = Vitals {
+            picture: self.programme.video.clone(),
+            sound: self.programme.audio.clone(),
+            turns: self.turns.clone(),
+        };
+        let life = self.surroundings.life.take();
+        self.pulse = Pulse::start(vitals, life)
+            .inspect_err(|error| tracing::error!("nothing feeds the watchdog: {error}"))
+            .ok();
+        if let Some(text) = self.surroundings.text.take() {
+            self.memory.keep_venue(text);
         }
     }
 
@@ -209,9 +232,12 @@ impl Actor {
             seat.made = made;
             seat.grew = Some(now);
         }
-        let hangs = seat
-            .grew
-            .is_some_and(|grew| now.duration_since(grew) > ENCODER_HANGS);
+        let limit = if self.pulse.is_some() {
+            ENCODER_HANGS
+        } else {
+            ENCODER_STARTS
+        };
+        let hangs = (seat.grew).is_some_and(|grew| now.duration_since(grew) > limit);
         let cured = (seat.broke).is_some_and(|broke| now.duration_since(broke) > ENCODER_CURED);
         let run = seat.run;
         if hangs {

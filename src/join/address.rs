@@ -90,6 +90,12 @@ pub fn is_local(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
+/// Whether an interface of this name leads to containers or virtual machines on this machine, and nowhere
+/// else.
+pub fn is_inside(interface: &str) -> bool {
+    INSIDE.iter().any(|name| interface.starts_with(name))
+}
+
 fn worth(own: &Own) -> Option<Worth> {
     let is = |names: &[&str]| names.iter().any(|name| own.interface.starts_with(name));
     let link_local = match own.address {
@@ -98,7 +104,7 @@ fn worth(own: &Own) -> Option<Worth> {
         IpAddr::V6(address) if address.is_unicast_link_local() => return None,
         IpAddr::V6(_) => false,
     };
-    Some(if own.address.is_loopback() || is(&INSIDE) {
+    Some(if own.address.is_loopback() || is_inside(&own.interface) {
         Worth::Inside
     } else if link_local {
         Worth::LinkLocal

@@ -23,6 +23,8 @@ pub enum Scope {
     Ingest,
     /// What the engine keeps on disk.
     State,
+    /// The venue file.
+    Venue,
 }
 
 /// How bad it is for the audience.

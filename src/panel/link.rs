@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use crate::control;
 use crate::control::client::{AskError, Client};
 use crate::model::{Command, Event, Inventory, Refused, Reply, Request, Snapshot};
 
@@ -25,6 +26,8 @@ pub enum Heard {
     Event(Box<Event>),
     /// The engine is not there, or no longer answers.
     Lost,
+    /// Why it is not there, where it has left word.
+    Trouble(Option<String>),
     /// A command was not carried out.
     Refused(Refused),
     /// Capture cards and audio inputs, as they were asked for.
@@ -92,12 +95,18 @@ impl Link {
 
 /// Subscribes again and again.
 fn listen(path: &Path, heard: &async_channel::Sender<Heard>) {
-    let mut told = false;
+    let (mut told, mut known) = (false, None);
     while !heard.is_closed() {
         let ended = subscribed(path, heard, &mut told);
         tracing::debug!("{ended}");
         if !std::mem::replace(&mut told, true) && heard.send_blocking(Heard::Lost).is_err() {
             return;
+        }
+        let trouble = control::trouble(path);
+        if trouble != known {
+            known.clone_from(&trouble);
+            // Only a panel that ends no longer listens, and then so it goes.
+            let _ = heard.send_blocking(Heard::Trouble(trouble));
         }
         std::thread::sleep(AGAIN);
     }

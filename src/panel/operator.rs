@@ -53,6 +53,8 @@ struct Known {
     /// The slate went by itself at this moment.
     slate_went: Option<Instant>,
     refused: Option<(String, Instant)>,
+    /// Why no engine answers, where one has left word.
+    trouble: Option<String>,
     /// Pictures and levels come.
     pictures: bool,
     history: History,
@@ -71,6 +73,7 @@ impl Default for Known {
             card_went: None,
             slate_went: None,
             refused: None,
+            trouble: None,
             pictures: true,
             history: History::default(),
         }
@@ -333,6 +336,7 @@ impl Operator {
                 }
                 lost = true;
             }
+            Heard::Trouble(reason) => known.trouble = reason,
             Heard::Devices(devices) => {
                 drop(known);
                 // It may have been closed while they were asked.
@@ -485,18 +489,22 @@ impl Operator {
         if let Some(text) = trouble.filter(|_| known.state != State::Connected) {
             return Said::own(Severity::Serious, text);
         }
-        match known.state {
-            State::Searching => {
+        match (&known.state, &known.trouble) {
+            (State::Searching | State::Stopped, Some(reason)) => {
+                let text = tongue.tr("The engine does not start: {reason}");
+                return Said::own(Severity::Serious, text.replace("{reason}", reason));
+            }
+            (State::Searching, None) => {
                 let text = tongue.tr(
                     "No engine answers. The show may be running; this window comes back by itself.",
                 );
                 return Said::own(Severity::Serious, text.to_owned());
             }
-            State::Stopped => {
+            (State::Stopped, None) => {
                 let text = tongue.tr("The engine has stopped. This window waits for its return.");
                 return Said::own(Severity::Serious, text.to_owned());
             }
-            State::Connected => {}
+            (State::Connected, _) => {}
         }
         let faults = known.snapshot.as_ref().map_or(&[][..], |own| &own.faults);
         let worst = truth::worst(faults);

@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::service::NOTIFY_SOCKET;
 use crate::tongue::Tongue;
 
 use super::EnginePlan;
+use super::leash::Leash;
 
 /// The engine's log in its state directory.
 const LOG: &str = "engine.log";
@@ -35,8 +37,8 @@ const WELL: Duration = Duration::from_secs(30);
 enum Life {
     /// An earlier window started it; somebody else waits for its end.
     Adopted(Pid),
-    /// It runs, since then; whether it has ever answered.
-    Running(Child, Instant, bool),
+    /// It runs, since then; whether it has ever answered; where it says that it is well.
+    Running(Child, Instant, bool, Option<Leash>),
     /// It broke after it had answered; it is started again at this moment.
     Broke(Instant),
     /// It ended before it answered: starting it again would not help. The last it said.
@@ -75,7 +77,7 @@ impl OwnEngine {
 
     /// The window has heard from whoever answers at the socket.
     pub fn on_answer(&mut self) {
-        let Life::Running(child, _, answered) = &mut self.life else {
+        let Life::Running(child, _, answered, _) = &mut self.life else {
             return;
         };
         if std::mem::replace(answered, true) {
@@ -91,10 +93,15 @@ impl OwnEngine {
         }
     }
 
-    /// Notices its end, and starts it again where it broke.
+    /// Notices its end, and starts it again where it broke. One that hangs is ended.
     pub fn look_after(&mut self, now: Instant) {
         match &mut self.life {
-            Life::Running(child, since, answered) => {
+            Life::Running(child, since, answered, leash) => {
+                if leash.take_if(|leash| leash.is_silent(now)).is_some() {
+                    tracing::error!("the engine hangs: it is ended, and started again");
+                    // It may have ended by itself.
+                    let _ = child.kill();
+                }
                 if now.duration_since(*since) > WELL {
                     self.starts = 0;
                 }
@@ -151,10 +158,21 @@ impl OwnEngine {
 }
 
 fn launch(socket: &Path, plan: &EnginePlan) -> Life {
+    let leash = Leash::new(socket)
+        .inspect_err(|error| tracing::warn!("an engine that hangs is not noticed: {error}"))
+        .ok();
     let launched = (|| -> std::io::Result<Child> {
         std::fs::create_dir_all(&plan.state)?;
         let file = File::create(plan.state.join(LOG))?;
-        Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        // The window's own supervisor is not the engine's.
+        command
+            .env_remove(NOTIFY_SOCKET)
+            .env_remove("INVOCATION_ID");
+        if let Some(leash) = &leash {
+            command.env(NOTIFY_SOCKET, leash.path());
+        }
+        command
             .arg("engine")
             .arg("--config")
             .arg(&plan.config)
@@ -170,7 +188,7 @@ fn launch(socket: &Path, plan: &EnginePlan) -> Life {
             .spawn()
     })();
     match launched {
-        Ok(child) => Life::Running(child, Instant::now(), false),
+        Ok(child) => Life::Running(child, Instant::now(), false, leash),
         Err(error) => Life::Refused(error.to_string()),
     }
 }

@@ -20,8 +20,8 @@ use toml::de::DeTable;
 
 use super::reader::{Report, Section};
 use super::{
-    BitRate, EncoderChoice, FrameSize, Guard, ProgrammeConfig, Rate, RelayConfig, SlateFiles,
-    Venue, VenueError,
+    BitRate, DiscoveryConfig, EncoderChoice, FrameSize, Guard, ProgrammeConfig, Rate, RelayConfig,
+    SlateFiles, Venue, VenueError,
 };
 use crate::tongue::Tongue;
 
@@ -64,6 +64,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let guests = guests.map(|guests| ingest::places(guests, language));
     ingest::warn_of_passphrases(&ingest, &sources);
     let alarms = alarms::alarms(&root.section("alarms"));
+    let discovery = discovery(&root.section("discovery"));
     let control_socket = control_socket(&root.section("control"), folder);
     root.finish(|_| None);
 
@@ -84,6 +85,7 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
         relay,
         ingest,
         alarms,
+        discovery,
         control_socket,
         warnings,
     })
@@ -182,6 +184,14 @@ fn relay(section: &Section<'_>, folder: &Path, sources: &[source::Read<'_>]) -> 
     RelayConfig {
         listen: listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8554))),
         guard: (user.zip(password)).map(|(user, password)| Guard { user, password }),
+    }
+}
+
+fn discovery(section: &Section<'_>) -> DiscoveryConfig {
+    let announce = section.optional("announce", "true, false", take::flag);
+    section.finish(|_| None);
+    DiscoveryConfig {
+        announce: announce.unwrap_or(true),
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Room {
 
 impl Room {
     /// A room with this venue file. The control socket is added unless the venue names one; RTMP and SRT
-    /// are off unless it says where.
+    /// are off unless it says where, and it is announced only where it asks for that.
     #[track_caller]
     pub fn new(venue: &str) -> Self {
         let folder = TempDir::with_prefix("regie-test-").expect("a temporary folder");
@@ -58,6 +58,10 @@ impl Room {
         // Rooms are side by side on one machine: a door on a port of its own is asked for.
         if !venue.contains("[ingest]") {
             text += "\n[ingest]\nrtmp = \"off\"\nsrt = \"off\"\n";
+        }
+        // And none of them is a room that others should find.
+        if !venue.contains("[discovery]") {
+            text += "\n[discovery]\nannounce = false\n";
         }
         if !venue.contains("[control]") {
             text += &format!("\n[control]\nsocket = \"{}\"\n", self.socket().display());

@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::common::{Engine, Look, Panel, Room, Viewer, free_port, seconds, wait_until};
+use crate::common::{
+    Engine, Look, Panel, Room, Supervisor, Viewer, free_port, seconds, wait_until,
+};
 use crate::{SOON, Venue, wait_layouts};
 
 #[test]
@@ -153,6 +155,22 @@ fn closing_asks_in_the_window_and_a_kiosk_does_not_close() {
     kiosk.process().assert_running();
 }
 
+#[test]
+fn an_engine_that_does_not_start_says_why_in_the_window() {
+    let good = Venue::new().text();
+    let supervisor = Supervisor::start(Room::new(&format!("nonsense = 1\n{good}")));
+    let panel = Panel::open(&supervisor.room, Look::default());
+    panel
+        .fault_bar()
+        .wait_description("unknown key \"nonsense\" = 1");
+    supervisor.room.write_venue(&good);
+    panel
+        .button("Layout Slides")
+        .wait(seconds(15), "can be pressed", |button| {
+            button.has("sensitive")
+        });
+}
+
 /// The engine that a panel has started by itself; ended with the test.
 struct OwnEngine<'a>(&'a Room);
 
@@ -196,14 +214,14 @@ fn regie_alone_starts_the_show_and_leaves_it_running_or_stops_it() {
         .wait_within(seconds(10))
         .wait(SOON, "can be pressed", |button| button.has("sensitive"));
     assert!(engine.answers());
-    // Twice: one that breaks again is started again.
-    for _ in 0..2 {
+    // Twice: one that breaks again is started again. The second one hangs, and is ended for that.
+    for signal in ["-KILL", "-STOP"] {
         let broken = engine.id().expect("the engine");
         let killed = Command::new("kill")
-            .args(["-9", &broken.to_string()])
+            .args([signal, &broken.to_string()])
             .status();
         assert!(killed.unwrap().success());
-        wait_until(seconds(8), "another engine answers", || {
+        wait_until(seconds(12), "another engine answers", || {
             engine.id().is_some_and(|id| id != broken) && engine.answers()
         });
         panel

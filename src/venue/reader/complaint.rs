@@ -101,6 +101,18 @@ pub enum VenueError {
 }
 
 impl VenueError {
+    /// On one line, for where there is no room for all: the first complaint, and how many more there are.
+    pub fn first(&self) -> String {
+        match self {
+            Self::Refused { complaints, .. } => match &complaints[..] {
+                [] => self.to_string(),
+                [only] => only.to_string(),
+                [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+            },
+            _ => self.to_string(),
+        }
+    }
+
     /// The parser's complaint, with its place in `text`.
     pub(in crate::venue) fn syntax(path: PathBuf, text: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);

@@ -281,7 +281,7 @@ device = "default"
          other layout knows;",
         "venue.toml:22: layout \"pip\", slot 2: y = -1 is outside the frame;",
         "venue.toml:24: unknown key \"desck\" (did you mean \"desk\"?); accepted: name, language, \
-         programme, source, layout, slate, desk, output, relay, ingest, alarms, control",
+         programme, source, layout, slate, desk, output, relay, ingest, alarms, discovery, control",
     ];
     assert_eq!(said.lines().count(), starts.len(), "\n{said}");
     for (line, start) in said.lines().zip(starts) {
