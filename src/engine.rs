@@ -14,7 +14,7 @@ mod capture;
 #[cfg(test)]
 pub(crate) mod chance;
 pub(crate) mod damage;
-mod decode;
+pub(crate) mod decode;
 mod desk;
 mod door;
 mod drift;
@@ -55,7 +55,7 @@ mod timeline;
 mod transition;
 mod visitors;
 mod window;
-mod wording;
+pub(crate) mod wording;
 mod worst;
 
 use std::path::PathBuf;

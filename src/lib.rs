@@ -22,6 +22,8 @@
 //! | [`ctl`] | the shell client | model, join, tongue, devices' words, control's client |
 //! | [`cli`] | arguments as types | model, ctl's times |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
+//! | `screen` | a screen in the building (GTK, the same feature) | model, tongue, discovery, engine's fragments, pipes and timebase |
+//! | [`discovery`] | rooms on the LAN | nothing |
 //!
 //! # Threads
 //!
@@ -36,6 +38,7 @@ pub mod cli;
 pub mod control;
 pub mod ctl;
 pub mod devices;
+pub mod discovery;
 pub mod engine;
 pub mod ingest;
 pub mod join;
@@ -45,6 +48,8 @@ pub mod monitor;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod relay;
+#[cfg(feature = "panel")]
+pub mod screen;
 pub mod secret;
 pub mod service;
 pub mod tongue;
