@@ -243,9 +243,9 @@ mod tests {
         let mut pace = Pace::new(0);
         // The first ten come 60 ms faster than all others.
         let burst = |n: i64| i64::from(n >= 10) * 60 * MILLISECOND;
-        let turn = play(&mut pace, 0, 45, burst);
+        let turn = play(&mut pace, 0, 120, burst);
         assert_eq!((turn.late, pace.margin), (None, 0));
-        assert_eq!(turn.due, 44 * FRAME + 60 * MILLISECOND);
+        assert_eq!(turn.due, 119 * FRAME + 60 * MILLISECOND);
     }
 
     #[test]
