@@ -14,6 +14,7 @@ TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	nginx libnginx-mod-rtmp libnginx-mod-stream \
 	ffmpeg mpv openssl zbar-tools python3 python3-pip gettext iproute2 \
 	xvfb dbus at-spi2-core python3-gi python3-xlib obs-studio \
+	cage xwayland grim \
 	qemu-system-x86 busybox-static cpio kmod xz-utils v4l-utils \
 	pulseaudio pulseaudio-utils libasound2-plugins alsa-utils \
 	avahi-daemon avahi-utils

@@ -42,6 +42,8 @@ pub enum Role {
     Ctl(CtlArgs),
     /// The operator's window, for an engine that runs or will run.
     Panel(PanelArgs),
+    /// A screen in the building: a room's programme, full screen, for days.
+    Screen(ScreenArgs),
     /// Capture cards and audio inputs: what to write into the venue file, and whether a signal comes in.
     Devices(DevicesArgs),
     /// The rooms on this network, and where each one's programme is played.
@@ -79,6 +81,63 @@ pub struct PanelArgs {
     /// Full screen, with no way out.
     #[arg(long)]
     pub kiosk: bool,
+}
+
+/// Arguments of `regie screen`.
+#[derive(Debug, Args)]
+pub struct ScreenArgs {
+    /// What to play: rtsp://HOST:8554/programme, rtmp://…, srt://… [default: the room that is heard of;
+    /// of several the one that somebody chooses, and the next time the same].
+    #[arg(env = "REGIE_SCREEN_URL", hide_env_values = true)]
+    pub url: Option<String>,
+    /// Play this source of the relay, in place of its programme.
+    #[arg(long, value_name = "ID")]
+    pub source: Option<SourceId>,
+    /// The user that the relay asks for; may stand in the address.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// A file with the password on its only line.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// By rtsps: a file (PEM) with the relay's certificate, or with that of who has signed it
+    /// [default: those that the system trusts].
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
+    /// How RTSP carries pictures; multicast where the relay offers it.
+    #[arg(long, value_enum, default_value = "tcp")]
+    pub transport: Transport,
+    /// Whether it is heard. A room with loudspeakers of its own would hear everything twice.
+    #[arg(long, value_enum, default_value = "off")]
+    pub sound: Switch,
+    /// Which of the machine's outputs, by its connector: HDMI-1 [default: the display's own choice].
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+    /// What the slate calls the room [default: the room's own name, or the host].
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// For the speaker: a large clock below the picture, and the time that is left.
+    #[arg(long)]
+    pub stage: bool,
+    /// When the talk ends: 14:45. The nearest one counts.
+    #[arg(long, value_name = "TIME", requires = "stage", conflicts_with = "span")]
+    pub until: Option<TimeOfDay>,
+    /// The talk ends so long from now: 40m, 1h.
+    #[arg(long = "for", value_name = "SPAN", requires = "stage", value_parser = long_span)]
+    pub span: Option<Duration>,
+    /// No way out.
+    #[arg(long)]
+    pub kiosk: bool,
+}
+
+/// How RTSP carries pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// On the one connection: passes everywhere.
+    Tcp,
+    /// In datagrams, for this screen alone.
+    Udp,
+    /// In datagrams that all screens share.
+    Multicast,
 }
 
 /// Arguments of `regie engine`.
@@ -324,6 +383,32 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_screen_is_told_what_to_play_and_how() {
+        for line in [
+            "",
+            "rtsp://10.0.0.5:8554/programme --kiosk",
+            "rtmp://10.0.0.5/room/amphi-a --sound on --output HDMI-1",
+            "rtsp://hall@h:8554/programme --password-file relay.pw --transport multicast",
+            "--source slides --stage --until 14:45",
+            "--stage --for 40m",
+        ] {
+            let words = ["regie", "screen"].into_iter().chain(line.split(' '));
+            let words = words.filter(|word| !word.is_empty());
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in [
+            "--until 14:45",
+            "--stage --until 14:45 --for 40m",
+            "--stage --for 40",
+            "--transport carrier-pigeon",
+            "--source Slides",
+        ] {
+            let words = ["regie", "screen"].into_iter().chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
     }
 
     #[test]

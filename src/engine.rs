@@ -15,7 +15,7 @@ mod capture;
 pub(crate) mod chance;
 pub(crate) mod damage;
 mod deaf;
-mod decode;
+pub(crate) mod decode;
 mod desk;
 mod door;
 mod drift;
@@ -58,7 +58,7 @@ mod transition;
 mod urgency;
 mod visitors;
 mod window;
-mod wording;
+pub(crate) mod wording;
 mod worst;
 
 use std::path::PathBuf;

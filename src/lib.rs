@@ -24,6 +24,8 @@
 //! | [`ctl`] | the shell client | model, join, tongue, devices' words, control's client |
 //! | [`cli`] | arguments as types | model, ctl's times |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
+//! | `screen` | a screen in the building (GTK, the same feature) | model, tongue, discovery, engine's fragments, pipes and timebase |
+//! | [`discovery`] | rooms on the LAN | nothing |
 //!
 //! # Threads
 //!
@@ -50,6 +52,8 @@ pub mod monitor;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod relay;
+#[cfg(feature = "panel")]
+pub mod screen;
 pub mod secret;
 pub mod service;
 pub mod tongue;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role};
+use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role, ScreenArgs};
 use regie::venue::{Venue, VenueError};
 use regie::{ctl, devices, discovery, launch, service};
 
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Some(Role::Check(args)) => check(args),
         Some(Role::Ctl(args)) => ctl::run(args, &mut std::io::stdout(), &mut std::io::stderr()),
         Some(Role::Panel(args)) => panel(args, None),
+        Some(Role::Screen(args)) => screen(args),
         Some(Role::Devices(args)) => {
             devices::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
         }
@@ -85,6 +86,55 @@ fn trial_venue() -> std::io::Result<PathBuf> {
 #[cfg(not(feature = "panel"))]
 fn panel(_: PanelArgs, _: Option<PathBuf>) -> ExitCode {
     complain("this build has no panel; use `regie engine` and `regie ctl`");
+    ExitCode::from(2)
+}
+
+/// A screen in the building.
+#[cfg(feature = "panel")]
+fn screen(args: ScreenArgs) -> ExitCode {
+    draw_by_processor();
+    service::start_log();
+    service::keep_memory_together();
+    match regie::screen::run(args, &state_directory()) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Where there is no GPU, GTK would have one imitated: four times the work of drawing by the processor.
+/// GTK reads its wish from the environment, which a running process cannot change: begins again, as the
+/// same process.
+#[cfg(feature = "panel")]
+fn draw_by_processor() {
+    use std::os::unix::process::CommandExt;
+    const RENDERER: &str = "GSK_RENDERER";
+    let is_gpu =
+        |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("renderD");
+    let mut nodes = std::fs::read_dir("/dev/dri")
+        .into_iter()
+        .flatten()
+        .flatten();
+    if std::env::var_os(RENDERER).is_some() || nodes.any(is_gpu) {
+        return;
+    }
+    let Ok(own) = std::env::current_exe() else {
+        return;
+    };
+    let mut again = std::process::Command::new(own);
+    again
+        .args(std::env::args_os().skip(1))
+        .env(RENDERER, "cairo");
+    // It returns only where that failed: then GTK chooses.
+    let error = again.exec();
+    complain(&format!("GTK chooses how to draw: {error}"));
+}
+
+#[cfg(not(feature = "panel"))]
+fn screen(_: ScreenArgs) -> ExitCode {
+    complain("this build has no screen; play the relay with any RTSP player");
     ExitCode::from(2)
 }
 

@@ -148,7 +148,7 @@ fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture, u64) + Send + 'sta
 
 /// Tells the decoder that lines may be longer than a picture is wide: else it copies each picture
 /// into memory without the room that decoding needs around it.
-fn take_any_stride(sink: &gst_app::AppSink) {
+pub fn take_any_stride(sink: &gst_app::AppSink) {
     let Some(pad) = sink.static_pad("sink") else {
         return;
     };

@@ -43,6 +43,7 @@ pub const FRAGMENTS: &[(&str, &str)] = fragments![
     "relay-opus",
     "relay-vp8",
     "relay-vp9",
+    "screen-sound",
     "slate",
     "slate-music",
     "source-file",

@@ -161,6 +161,15 @@ impl Engine {
         self.process.kill9();
     }
 
+    /// It hangs: its connections stay, and nothing comes of them.
+    pub fn freeze(&mut self) {
+        self.process.freeze();
+    }
+
+    pub fn thaw(&mut self) {
+        self.process.thaw();
+    }
+
     /// SIGTERM, as systemd sends it: the engine ends in good order within 5 s. Says how fast.
     #[track_caller]
     pub fn terminate(&mut self) -> Duration {

@@ -7,6 +7,7 @@
 // Each test crate includes this module whole and uses the part that it needs.
 #![allow(dead_code, unused_imports)]
 
+mod cage;
 mod crowd;
 mod drawn;
 mod driver;
@@ -35,8 +36,10 @@ mod usage;
 mod usb_card;
 mod viewer;
 mod vm;
+mod wall;
 mod widget;
 
+pub use cage::Cage;
 pub use crowd::{Player, ask_to_play, connect_from};
 pub use drawn::{draw, during};
 pub use elsewhere::{Announcer, Elsewhere};
@@ -64,6 +67,7 @@ pub use usage::Usage;
 pub use usb_card::UsbCard;
 pub use viewer::Viewer;
 pub use vm::{Vm, modprobe, set_control, settle, unload};
+pub use wall::{Sight, Wall, number_in, numbered};
 pub use widget::{Node, Widget};
 
 use std::net::{TcpListener, UdpSocket};

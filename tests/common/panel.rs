@@ -22,6 +22,7 @@ use super::picture::Picture;
 use super::process::Process;
 use super::room::Room;
 use super::shot::Shot;
+use super::wall::Wall;
 use super::widget::{Node, Widget};
 
 /// From the start of a panel until its window is there.
@@ -38,6 +39,8 @@ pub struct Look {
     pub locale: &'static str,
     /// What `regie` is given: `panel`, or arguments of `regie` alone.
     pub arguments: Vec<String>,
+    /// How many pictures its window shows.
+    pub images: usize,
 }
 
 impl Default for Look {
@@ -47,6 +50,7 @@ impl Default for Look {
             scale: 1,
             locale: "C.UTF-8",
             arguments: vec!["panel".into()],
+            images: 2,
         }
     }
 }
@@ -68,6 +72,14 @@ impl Look {
 
     pub fn scaled(self, scale: u32) -> Self {
         Self { scale, ..self }
+    }
+
+    /// `regie screen ARGUMENTS…`.
+    pub fn screen(arguments: &[&str]) -> Self {
+        Self {
+            images: 1,
+            ..Self::default().by(&[&["screen"], arguments].concat())
+        }
     }
 
     /// `regie ARGUMENTS…` in place of `regie panel`.
@@ -102,7 +114,8 @@ impl Panel {
         let geometry = format!("{width}x{height}x24");
         let mut command = Command::new("Xvfb");
         command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0"]);
-        let (screen, number) = Attendant::start(command.arg(geometry), path);
+        command.arg(geometry).arg("-fbdir").arg(path);
+        let (screen, number) = Attendant::start(&mut command, path);
         let display = format!(":{number}");
         let mut command = Command::new("dbus-daemon");
         command.args(["--session", "--nofork", "--print-address=1"]);
@@ -132,6 +145,7 @@ impl Panel {
         surround(&mut command);
         command
             .env("PANEL_PID", process.id().to_string())
+            .envs((look.images == 1).then_some(("PANEL_THOROUGH", "1")))
             .env("GDK_SCALE", look.scale.to_string());
         let mut panel = Self {
             driver: RefCell::new(Driver::start(&mut command, path)),
@@ -153,7 +167,7 @@ impl Panel {
         let roles = json!({"do": "tree", "roles": ["image"]});
         let shows = |panel: &Self| {
             let images = panel.ask(&roles).unwrap_or_default();
-            images.as_array().is_some_and(|images| images.len() == 2)
+            (images.as_array()).is_some_and(|images| images.len() == panel.look.images)
         };
         while self.windows().is_empty() || !shows(self) {
             self.process.assert_running();
@@ -297,6 +311,19 @@ impl Panel {
             // Without a window manager a border of GTK's own lies round the contents.
             margin: (f64::from(width) - window.extents[2] * scale) / 2.0,
         }
+    }
+
+    /// The display's memory, to be read as it changes.
+    #[track_caller]
+    pub fn wall(&self) -> Wall {
+        Wall::open(&self.folder.path().join("Xvfb_screen0"))
+    }
+
+    /// The windows on the display: x, y, width, height.
+    pub fn places(&self) -> Vec<[u64; 4]> {
+        let windows = self.windows();
+        let place = |window: &Value| [0, 1, 2, 3].map(|at| window[at].as_u64().unwrap_or(0));
+        windows.iter().map(place).collect()
     }
 
     /// Of its display.
