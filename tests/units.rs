@@ -1,5 +1,7 @@
 //! The services as systemd reads them, and what is shipped beside them.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;
