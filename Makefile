@@ -5,7 +5,7 @@
 PACKAGES := pkg-config gcc libc6-dev libclang-dev libudev-dev \
 	libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev libgtk-4-dev libadwaita-1-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common \
+	gstreamer1.0-plugins-ugly gstreamer1.0-x gstreamer1.0-libav glib-networking fonts-dejavu-core librsvg2-common \
 	libasound2-dev
 
 # To test: the servers, senders and players that a venue has, what makes the footage, what checks the
@@ -17,10 +17,11 @@ TEST_PACKAGES := gstreamer1.0-tools gstreamer1.0-rtsp \
 	cage xwayland grim \
 	qemu-system-x86 busybox-static cpio kmod xz-utils v4l-utils \
 	pulseaudio pulseaudio-utils libasound2-plugins alsa-utils \
-	avahi-daemon avahi-utils
+	avahi-daemon avahi-utils \
+	systemd dpkg-dev lintian mmdebstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak fuzz deps deps-test footage vm probe clean
+.PHONY: help run deb test lint bench soak fuzz deps deps-test cargo-deb footage vm probe clean
 # One step after the other, whatever -j says: the tests run in real time, and apt has one lock.
 .NOTPARALLEL:
 
@@ -31,7 +32,12 @@ run: deps ## build, put a demo venue on air, open its window, and say where to w
 	cargo build --release
 	@tests/tools/demo target/release/regie tests/demo/venue.toml
 
-test: deps-test footage vm ## unit tests side by side, then the real-time tests one at a time
+deb: deps cargo-deb ## build the Debian package that makes a PC the appliance, in target/debian
+	@tests/tools/packages dpkg-dev
+	cargo build --release
+	@systemd/package/build target/release/regie
+
+test: deps-test cargo-deb footage vm ## unit tests side by side, then the real-time tests one at a time
 	cargo test --lib --bins
 	cargo test --no-fail-fast --test '*' -- --test-threads=1
 	@echo "make test: every unit and real-time test passed"
@@ -64,6 +70,11 @@ deps: ## install the packages that building and running need
 
 deps-test: ## the same, and what the tests need
 	@tests/tools/packages $(PACKAGES) $(TEST_PACKAGES)
+
+# Not optimised: it is built faster than what that would save it. Without liblzma: the program xz will do.
+cargo-deb:
+	@test -x target/tools/bin/cargo-deb || \
+		cargo install --quiet --locked --debug --no-default-features --root target/tools cargo-deb@3.8.0
 
 footage: ## fetch and draw the pictures and sounds that the tests send
 	@tests/tools/footage

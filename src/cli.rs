@@ -48,6 +48,9 @@ pub enum Role {
     Devices(DevicesArgs),
     /// The rooms on this network, and where each one's programme is played.
     Rooms(RoomsArgs),
+    /// Write man pages and shell completions, for the package.
+    #[command(hide = true)]
+    Pages(PagesArgs),
 }
 
 /// Arguments of `regie rooms`.
@@ -59,6 +62,13 @@ pub struct RoomsArgs {
     /// The list as often as it changes, until interrupted.
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Arguments of `regie pages`.
+#[derive(Debug, Args)]
+pub struct PagesArgs {
+    /// Where to; folders `man` and `completions` are made in it.
+    pub folder: PathBuf,
 }
 
 /// Arguments of `regie devices`.

@@ -23,6 +23,7 @@
 //! | [`devices`] | capture cards and audio inputs: which there are, and when they come and go | model, cli |
 //! | [`ctl`] | the shell client | model, join, tongue, devices' words, control's client |
 //! | [`cli`] | arguments as types | model, ctl's times |
+//! | [`pages`] | man pages and shell completions | cli |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
 //! | `screen` | a screen in the building (GTK, the same feature) | model, tongue, discovery, engine's fragments, pipes and timebase |
 //! | [`discovery`] | rooms on the LAN | nothing |
@@ -49,6 +50,7 @@ pub mod launch;
 pub mod media_file;
 pub mod model;
 pub mod monitor;
+pub mod pages;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod relay;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use regie::cli::{CheckArgs, Cli, EngineArgs, PanelArgs, Role, ScreenArgs};
+use regie::cli::{CheckArgs, Cli, EngineArgs, PagesArgs, PanelArgs, Role, ScreenArgs};
 use regie::venue::{Venue, VenueError};
-use regie::{ctl, devices, discovery, launch, service};
+use regie::{ctl, devices, discovery, launch, pages, service};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some(Role::Rooms(args)) => {
             discovery::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
         }
+        Some(Role::Pages(args)) => pages(&args),
         None => alone(cli.panel, cli.config),
     }
 }
@@ -184,6 +185,16 @@ fn check(args: CheckArgs) -> ExitCode {
             } else {
                 complain(&error.to_string());
             }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn pages(args: &PagesArgs) -> ExitCode {
+    match pages::write(&args.folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{}: {error}", args.folder.display()));
             ExitCode::FAILURE
         }
     }

@@ -37,6 +37,7 @@ mod own_engine;
 mod paint;
 mod past;
 mod pictures;
+mod pointer;
 mod role_chip;
 mod row;
 mod screen;

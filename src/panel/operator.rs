@@ -25,6 +25,7 @@ use super::link::{Heard, Link};
 use super::own_engine::OwnEngine;
 use super::past::History;
 use super::pictures::Pictures;
+use super::pointer::hide_at_rest;
 use super::truth::{self, Link as State};
 use super::view::{Own, View};
 use keyboard::Keyboard;
@@ -169,6 +170,7 @@ impl Operator {
         if self.plan.kiosk {
             window.set_deletable(false);
             cover_screen(window.upcast_ref());
+            hide_at_rest(window.upcast_ref());
         }
         let weak = Rc::downgrade(self);
         window.connect_close_request(move |_| match weak.upgrade() {

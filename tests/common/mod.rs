@@ -7,6 +7,7 @@
 // Each test crate includes this module whole and uses the part that it needs.
 #![allow(dead_code, unused_imports)]
 
+mod appliance;
 mod cage;
 mod crowd;
 mod drawn;
@@ -19,6 +20,7 @@ mod laptop;
 mod namespace;
 mod nginx;
 mod obs;
+mod package;
 mod panel;
 mod peer;
 mod picture;
@@ -39,6 +41,7 @@ mod vm;
 mod wall;
 mod widget;
 
+pub use appliance::{Disk, Pc};
 pub use cage::Cage;
 pub use crowd::{Player, ask_to_play, connect_from};
 pub use drawn::{draw, during};
@@ -50,6 +53,7 @@ pub use laptop::{Laptop, Push};
 pub use namespace::Namespace;
 pub use nginx::Nginx;
 pub use obs::Obs;
+pub use package::Package;
 pub use panel::{Look, Panel};
 pub use peer::{Manner, Peer};
 pub use picture::{Colour, Picture};

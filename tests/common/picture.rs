@@ -104,6 +104,13 @@ impl Picture {
         }
     }
 
+    /// Which part of the pixels has this colour.
+    pub fn share_like(&self, colour: Colour) -> f64 {
+        let pixels = self.rgb.chunks_exact(3);
+        let like = pixels.filter(|pixel| Colour(pixel[0], pixel[1], pixel[2]).is_like(colour));
+        like.count() as f64 / (self.width * self.height) as f64
+    }
+
     /// The largest difference between this picture and another of its size, at any pixel.
     #[track_caller]
     pub fn largest_difference(&self, other: &Self) -> u8 {
