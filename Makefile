@@ -45,7 +45,7 @@ test: deps-test cargo-deb footage vm ## unit tests side by side, then the real-t
 lint: deps ## format and clippy, with the panel and without
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo clippy --all-targets --no-default-features -- -D warnings
+	cargo clippy --lib --bins --no-default-features -- -D warnings
 
 bench: deps-test footage vm probe ## measure what the project promises in figures
 	cargo bench --bench start --bench sync --bench delay --bench panel --bench cost --bench capture

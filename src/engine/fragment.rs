@@ -114,6 +114,7 @@ fn advice(cause: &glib::Error) -> String {
     };
     let package = match element {
         "x264enc" => "gstreamer1.0-plugins-ugly",
+        "textoverlay" => "gstreamer1.0-x",
         e if e.starts_with("av") => "gstreamer1.0-libav",
         "rtmp2sink" | "rtmp2src" | "srtsrc" | "tsdemux" | "h264parse" | "aacparse" | "parsebin" => {
             "gstreamer1.0-plugins-bad and gstreamer1.0-plugins-base"
