@@ -116,13 +116,13 @@ fn a_known_offset_is_found_within_5_ms() {
         wait_live(&engine, 0);
         let found = match rate {
             30 => calibrate_in_the_window(&engine),
-            _ => calibrate(&engine, &["--sound", "camera", "--seconds", "10"]),
+            _ => calibrate(&engine, &["--sound", "camera", "--seconds", "8"]),
         };
         eprintln!("{rate} {offset_ms}: {found}");
         let error = found["offset_ms"].as_f64().unwrap() - f64::from(offset_ms);
         assert!(error.abs() < 5.0, "{rate} {offset_ms}: {found:#}");
         assert!(found["doubt_ms"].as_f64().unwrap() < 4.0, "{found:#}");
-        assert!(found["agree"].as_u64().unwrap() >= 8, "{found:#}");
+        assert!(found["agree"].as_u64().unwrap() >= 6, "{found:#}");
         // One delay moves both: there is none to propose.
         assert_eq!(found["delays"], serde_json::json!([]));
     }
@@ -149,7 +149,7 @@ fn what_is_found_is_set_and_then_they_lie_together() {
         .assert_refused("no source \"desk\"");
     // The same sound by a longer way.
     wait_live(&engine, 1);
-    let arguments = ["--sound", "microphone", "--seconds", "10", "--apply"];
+    let arguments = ["--sound", "microphone", "--seconds", "8", "--apply"];
     let found = calibrate(&engine, &arguments);
     eprintln!("{found}");
     let delay = found["delays"][0]["delay_ms"].as_i64().unwrap();
@@ -161,7 +161,7 @@ fn what_is_found_is_set_and_then_they_lie_together() {
     assert_eq!(status["sources"][1]["delay_ms"], 0);
     assert_eq!(status["calibration"], found);
     // Asked again, it is as it is.
-    let again = calibrate(&engine, &["--sound", "microphone", "--seconds", "10"]);
+    let again = calibrate(&engine, &["--sound", "microphone", "--seconds", "8"]);
     let delay_then = again["delays"][0]["delay_ms"].as_i64().unwrap();
     assert!((delay_then - delay).abs() <= 8, "{found:#} {again:#}");
     assert_eq!(again["delays"][0]["from_ms"], delay);
@@ -233,19 +233,19 @@ device = "default"
     });
     // The desk's clock is known, and ticks lie by the camera.
     std::thread::sleep(seconds(8));
-    let found = calibrate(&engine, &["--seconds", "12", "--apply"]);
+    let found = calibrate(&engine, &["--seconds", "9", "--apply"]);
     eprintln!("{found:#}");
     assert_eq!(found["sound"], "desk");
     let mut viewer = Viewer::watch(&format!("{base}/programme"));
     viewer.wait_picture(seconds(10));
-    std::thread::sleep(seconds(14));
+    std::thread::sleep(seconds(11));
     let all = viewer.stop().sound_after_flash(-30.0);
     // The viewer's own first second aside.
     let settled = all.iter().filter(|(at, _)| *at > 1.0);
     let mut offsets: Vec<f64> = settled.map(|(_, offset)| *offset).collect();
     offsets.sort_by(f64::total_cmp);
     // Those that are long enough apart.
-    assert!(offsets.len() >= 5, "{all:?}");
+    assert!(offsets.len() >= 4, "{all:?}");
     let median = offsets[offsets.len() / 2];
     eprintln!("sound after the picture by {median:.1} ms: {offsets:.0?}");
     assert!(median.abs() <= 15.0, "{offsets:.1?}");

@@ -8,8 +8,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{
-    Cage, Colour, Engine, Laptop, Look, Nginx, Panel, Room, Wall, free_port, numbered, seconds,
-    wait_until,
+    Cage, Colour, Engine, Laptop, Look, Namespace, Nginx, Panel, Room, Wall, free_port, numbered,
+    seconds, wait_until,
 };
 use tempfile::TempDir;
 
@@ -325,4 +325,53 @@ fn without_an_address_a_room_is_looked_for() {
     let said = room.regie(&["screen", "ftp://h/x"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("regie does not play ftp:"), "{said:?}");
+}
+
+#[test]
+fn the_only_room_on_the_network_is_played_and_of_two_one_is_chosen() {
+    let (Some(one), Some(two)) = (Namespace::new(), Namespace::new()) else {
+        return;
+    };
+    let folder = TempDir::with_prefix("regie-screen-").unwrap();
+    let film = numbered(folder.path());
+    let engine = |machine: &Namespace, name: &str, source: &str| {
+        let venue = format!(
+            "name = \"{name}\"\n[programme]\nsize = \"320x180\"\n\
+             [[source]]\nid = \"clip\"\nrole = \"slides\"\n{source}\n\
+             [relay]\nlisten = \"0.0.0.0:8554\"\n[discovery]\nannounce = true\n"
+        );
+        Room::new(&venue).inside(machine).start()
+    };
+    let numbers = format!("kind = \"file\"\npath = \"{}\"", film.display());
+    let _first = engine(&one, "Amphi A", &numbers);
+    let room = Room::new("name = \"Nowhere\"\n");
+    let screen = Panel::open(&room, Look::screen(&[]));
+    let found = screen.wall().wait_number(seconds(12));
+    println!("the only room is on the glass after {found:?}");
+
+    // Another one opens: whoever wants it asks for it.
+    let _second = engine(&two, "Amphi B", "kind = \"test\"\nsize = \"320x180\"");
+    wait_until(seconds(15), "both rooms are announced", || {
+        let rooms = room.regie(&["rooms"]).out;
+        rooms.contains("Amphi A") && rooms.contains("Amphi B")
+    });
+    screen.key("r");
+    screen.label("Which room?").wait_there();
+    screen.label("Amphi B").wait_there();
+    screen.key("Down");
+    screen.key("Return");
+    let wall = screen.wall();
+    wait_until(seconds(8), "the other room", || {
+        wall.number().is_none() && !wall.colour(0.3, 0.1).is_like(GROUND)
+    });
+    assert_eq!(screen.complaints(), [""; 0]);
+    drop(screen);
+
+    // It is remembered, and taken by itself.
+    let screen = Panel::open(&room, Look::screen(&[]));
+    screen.label("Which room?").wait_there();
+    let wall = screen.wall();
+    wait_until(seconds(20), "the room of the last time", || {
+        wall.number().is_none() && !wall.colour(0.3, 0.1).is_like(GROUND)
+    });
 }

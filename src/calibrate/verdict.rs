@@ -89,7 +89,10 @@ pub fn judge(sight: &Sight, hearing: &Hearing) -> Verdict {
     let mut best: Option<Found> = None;
     for (by, events) in [flashes, claps] {
         match weigh(by, &events, &heard, distance) {
-            Verdict::Found(found) if best.as_ref().is_none_or(|best| found.agree > best.agree) => {
+            // A flash begins with one picture; when hands have met is less sure.
+            Verdict::Found(found)
+                if (best.as_ref()).is_none_or(|best| 2 * found.agree > 3 * best.agree) =>
+            {
                 best = Some(found);
             }
             Verdict::TooEven => worse = Verdict::TooEven,

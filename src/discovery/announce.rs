@@ -2,6 +2,7 @@
 //! they come and go; calls here only hand over. A network that takes no multicast is a line in the log: the
 //! room is on air all the same.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -50,7 +51,9 @@ impl Announcer {
             return Ok(None);
         }
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let services = services(card, host.trim())?;
+        // Another one with each start: nobody else has it.
+        let token = RandomState::new().hash_one(std::process::id()) as u16;
+        let services = services(card, host.trim(), token)?;
         let daemon = ServiceDaemon::new()?;
         daemon.set_ip_check_interval(ADDRESSES)?;
         // Nobody out there reaches the networks of containers and virtual machines on this one.
@@ -119,9 +122,9 @@ impl Drop for Announcer {
 }
 
 /// As the network is told: for regie, and for any player.
-fn services(card: &Card, host: &str) -> Result<Vec<ServiceInfo>, Error> {
+fn services(card: &Card, host: &str, token: u16) -> Result<Vec<ServiceInfo>, Error> {
     let label = words::label(&card.name);
-    let record = words::host_record(host);
+    let record = words::host_record(host, token);
     let mut properties = vec![
         ("txtvers", "1".to_owned()),
         ("path", "/programme".to_owned()),
@@ -177,10 +180,10 @@ mod tests {
 
     #[test]
     fn a_room_is_told_of_with_all_that_is_needed_to_join() {
-        let told = services(&card("Amphi é 2.1", "0.0.0.0:8554"), "pc-amphi").unwrap();
+        let told = services(&card("Amphi é 2.1", "0.0.0.0:8554"), "pc-amphi", 10).unwrap();
         let regie = &told[0];
         assert_eq!(regie.get_fullname(), "Amphi é 2-1._regie._tcp.local.");
-        assert_eq!(regie.get_hostname(), "regie-pc-amphi.local.");
+        assert_eq!(regie.get_hostname(), "regie-pc-amphi-000a.local.");
         assert!(regie.is_addr_auto());
         for (key, value) in [
             ("name", "Amphi é 2.1"),
@@ -196,12 +199,12 @@ mod tests {
         assert_eq!(told[1].get_fullname(), "Amphi é 2-1._rtsp._tcp.local.");
         assert_eq!(told[1].get_property_val_str("path"), Some("/programme"));
         // The longest name of all.
-        assert!(services(&card(&"€".repeat(80), "[::]:8554"), &"é".repeat(64)).is_ok());
+        assert!(services(&card(&"€".repeat(80), "[::]:8554"), &"é".repeat(64), 10).is_ok());
     }
 
     #[test]
     fn a_relay_at_one_address_is_announced_there_and_one_for_this_machine_nowhere() {
-        let told = services(&card("a", "10.20.0.5:8554"), "pc").unwrap();
+        let told = services(&card("a", "10.20.0.5:8554"), "pc", 10).unwrap();
         assert!(!told[0].is_addr_auto());
         assert_eq!(told[0].get_addresses_v4().len(), 1);
         assert!(

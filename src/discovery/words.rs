@@ -38,15 +38,16 @@ pub fn property(name: &str) -> &str {
 }
 
 /// What a machine's addresses are announced under. Not its own name: that is avahi's to announce, and two
-/// answers for one name are a conflict.
-pub fn host_record(host: &str) -> String {
+/// answers for one name are a conflict. `token`: PCs that were made of one image have one name, and their
+/// addresses would be each other's.
+pub fn host_record(host: &str, token: u16) -> String {
     let plain: String = host
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
     let plain = cut(plain.trim_matches('-'), HOST);
     format!(
-        "regie-{}.local.",
+        "regie-{}-{token:04x}.local.",
         if plain.is_empty() { "host" } else { plain }
     )
 }
@@ -98,10 +99,13 @@ mod tests {
         assert!(label(&long).len() + " (2)".len() <= 63);
         assert_eq!(property(&long), long);
         assert_eq!(property(&"€".repeat(80)), "€".repeat(66));
-        assert_eq!(host_record("pc-amphi"), "regie-pc-amphi.local.");
-        assert_eq!(host_record("pc.example.org"), "regie-pc-example-org.local.");
-        assert_eq!(host_record("é"), "regie-host.local.");
-        assert!(host_record(&"x".repeat(255)).len() < 63 + 7);
+        assert_eq!(host_record("pc-amphi", 10), "regie-pc-amphi-000a.local.");
+        assert_eq!(
+            host_record("pc.example.org", 1),
+            "regie-pc-example-org-0001.local."
+        );
+        assert_eq!(host_record("é", 0xffff), "regie-host-ffff.local.");
+        assert!(host_record(&"x".repeat(255), 0).len() < 63 + 7);
     }
 
     #[test]

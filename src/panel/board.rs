@@ -101,7 +101,7 @@ mod imp {
         fn measure(&self, orientation: gtk::Orientation, _: i32) -> (i32, i32, i32, i32) {
             match orientation {
                 gtk::Orientation::Horizontal => (1024, 1280, -1, -1),
-                _ => (600, 720, -1, -1),
+                _ => (576, 720, -1, -1),
             }
         }
 

@@ -37,9 +37,9 @@ fn pool() -> Option<&'static gst::TaskPool> {
 
 /// The calling thread serves players from now on, and nobody else.
 pub fn step_back() {
-    /// As much as there is: each of the programme's threads weighs seventy times as much then, and a
-    /// crowd is a hundred.
-    const NICER: i32 = 19;
+    /// Each of the programme's threads weighs ten times as much then. Not more: beside other programs that
+    /// take all they can get, a screen in the building would see nothing for seconds.
+    const NICER: i32 = 10;
     let own = OWN.get().copied().unwrap_or(0);
     // On Linux the priority of a process is each thread's own. Nobody is refused a lower one.
     let _ = setpriority_process(None, own + NICER);

@@ -7,6 +7,7 @@ use crate::common::{
     Engine, Look, Panel, Room, Supervisor, Viewer, free_port, seconds, wait_until,
 };
 use crate::{SOON, Venue, wait_layouts};
+use serde_json::Value;
 
 #[test]
 fn a_panel_waits_for_its_engine_and_finds_it_again() {
@@ -179,6 +180,13 @@ impl OwnEngine<'_> {
         self.0.regie(&["ctl", "status"]).is_ok()
     }
 
+    /// Frames that have left its encoder.
+    fn frames(&self) -> u64 {
+        let status = self.0.regie(&["ctl", "--json", "status"]).out;
+        let status: Value = serde_json::from_str(&status).unwrap_or_default();
+        status["encoding"]["frames"].as_u64().unwrap_or_default()
+    }
+
     /// Its process: no other names this room's venue file.
     fn id(&self) -> Option<u32> {
         let venue = self.0.venue();
@@ -216,6 +224,7 @@ fn regie_alone_starts_the_show_and_leaves_it_running_or_stops_it() {
     assert!(engine.answers());
     // Twice: one that breaks again is started again. The second one hangs, and is ended for that.
     for signal in ["-KILL", "-STOP"] {
+        wait_until(seconds(8), "it is on air", || engine.frames() > 30);
         let broken = engine.id().expect("the engine");
         let killed = Command::new("kill")
             .args([signal, &broken.to_string()])
