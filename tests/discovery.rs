@@ -156,12 +156,14 @@ fn avahi_beside_it_sees_it_and_keeps_its_own_name() {
         .start();
     let address = elsewhere.address();
     // Parsable, resolved, and then the end; "é" is escaped.
-    let wanted = format!(";regie-{}.local;{address};{port};", avahi.host());
+    let machine = format!(";regie-{}-", avahi.host());
+    let wanted = format!(".local;{address};{port};");
     let mut last = String::new();
     wait_until(seconds(10), "avahi sees the room", || {
         last = avahi.browse("_regie._tcp");
         last.lines().any(|line| {
             line.starts_with("=;eth0;IPv4;Amphi\\032\\195\\169;_regie._tcp;local")
+                && line.contains(&machine)
                 && line.contains(&wanted)
         })
     });
