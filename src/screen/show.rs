@@ -2,6 +2,8 @@
 //! is so. On GTK's thread, which never waits: names are looked up, connections made and taken down on
 //! other threads.
 
+mod view;
+
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,7 +16,6 @@ use gtk::{gdk, glib};
 use crate::cli::Transport;
 use crate::discovery::{Browser, Room};
 use crate::engine::pipeline::PipeNote;
-use crate::engine::wording::foreign;
 use crate::model::SourceId;
 use crate::secret::redact;
 use crate::tongue::Tongue;
@@ -22,14 +23,12 @@ use crate::tongue::Tongue;
 use super::address::Address;
 use super::choice::{Choice, Chooser};
 use super::decoders::Decoders;
-use super::figures::Figures;
 use super::gate::Gate;
 use super::keys::{self, Key};
-use super::life::{Glass, KNOCK, Life, Order, State, Trouble, Why};
+use super::life::{KNOCK, Life, Order, State, Trouble, Why};
 use super::output::{self, Pick};
 use super::session::{Session, Wish};
-use super::stage;
-use super::window::{Window, Words};
+use super::window::Window;
 
 /// How often everything is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -589,120 +588,6 @@ impl Show {
             renderer.is_some_and(|renderer| renderer.type_().name() == "GskCairoRenderer");
         let size = self.window.glass().pixels().filter(|_| by_processor);
         self.gate.set_size(size);
-    }
-
-    fn show_glass(&self, now: Instant) {
-        let shown = self.life.borrow().glass(now);
-        if shown == Glass::Picture {
-            self.window.show_slate(None);
-            return;
-        }
-        self.window.glass().clear();
-        self.window.show_slate(Some(&self.words()));
-    }
-
-    fn words(&self) -> Words {
-        let tongue = self.tongue;
-        if self.address.borrow().is_none() {
-            return Words {
-                room: "regie".to_owned(),
-                sentence: tongue.tr("Looking for a room").to_owned(),
-                hint: String::new(),
-            };
-        }
-        let trouble = self.trouble.borrow();
-        let hint = match &*trouble {
-            Some((_, Trouble::NotAllowed)) => tongue.tr(
-                "The relay does not let this screen in: check its user, password and certificate.",
-            ),
-            _ => "",
-        };
-        Words {
-            room: self.room.borrow().clone(),
-            sentence: tongue.tr("The picture comes back by itself").to_owned(),
-            hint: hint.to_owned(),
-        }
-    }
-
-    fn show_choice(&self, now: Instant) {
-        let Some(chooser) = &self.chooser else { return };
-        let chooser = chooser.borrow();
-        let left = match chooser.choice() {
-            Choice::Asking { taken_at, .. } => {
-                taken_at.map(|at| at.saturating_duration_since(now).as_secs() + 1)
-            }
-            _ => None,
-        };
-        self.window.show_choice(self.tongue, chooser.choice(), left);
-    }
-
-    fn show_info(&self) {
-        if !self.info.get() {
-            self.window.show_info(None);
-            return;
-        }
-        self.window
-            .show_info(Some(&self.figures().lines(self.tongue)));
-    }
-
-    fn figures(&self) -> Figures {
-        let counts = self.gate.counts();
-        let drawn = self.window.glass().drawn();
-        let address = self.address.borrow();
-        let session = self.session.borrow();
-        let facts = session.as_ref().map(Session::facts);
-        let live = matches!(self.life.borrow().state(), State::Live { .. });
-        let trouble = self.trouble.borrow();
-        Figures {
-            address: address.as_ref().map_or_else(String::new, Address::shown),
-            transport: address.as_ref().map_or_else(String::new, |address| {
-                transport(address, self.plan.transport)
-            }),
-            decoder: facts.and_then(|facts| *facts.decoder.lock()),
-            size: self.sent.get().filter(|_| live),
-            rate: drawn.rate().filter(|_| live),
-            delay: drawn.delay().filter(|_| live),
-            held: counts.held as f64 / 1e6,
-            lost: facts.and_then(super::session::Facts::lost),
-            late: counts.late,
-            skipped: counts.skipped + self.overtaken.get(),
-            losses: self.life.borrow().losses(),
-            trouble: trouble
-                .as_ref()
-                .map(|(reason, _)| self.tongue.say(&foreign(reason))),
-        }
-    }
-
-    fn show_time(&self) {
-        if !self.plan.stage {
-            return;
-        }
-        let Ok(now) = glib::DateTime::now_local() else {
-            return;
-        };
-        let clock = now
-            .format("%H:%M")
-            .map_or_else(|_| String::new(), Into::into);
-        let left = self.plan.end.map(|end| stage::left(end, now.to_unix()));
-        let left = left
-            .as_ref()
-            .map(|(text, urgency)| (text.as_str(), *urgency));
-        self.window.show_time(&clock, left);
-    }
-}
-
-/// How a feed travels, for people.
-fn transport(address: &Address, transport: Transport) -> String {
-    let scheme = address.url().scheme().to_uppercase();
-    let by = match transport {
-        Transport::Tcp => "TCP",
-        Transport::Udp => "UDP",
-        Transport::Multicast => "multicast",
-    };
-    if address.is_rtsp() {
-        format!("{scheme} / {by}")
-    } else {
-        scheme
     }
 }
 
