@@ -172,7 +172,11 @@ fn one_channel_or_the_other_is_heard_on_both_sides_at_any_rate() {
         let _engine = on_air(&server, relay, lines);
         let sound = heard(relay);
         sound.assert_tone(hertz);
-        let (level, share) = (sound.level_db(), sound.tone_share(hertz));
+        // The card's clock is still being learnt: what is not in its place yet is stretched, which is
+        // another pitch, and no other sound beside it.
+        let pitch = sound.pitch();
+        assert!((pitch / hertz - 1.0).abs() < 0.002, "{lines}: {pitch} Hz");
+        let (level, share) = (sound.level_db(), sound.tone_share(pitch));
         assert!((level + 20.0).abs() < 0.7, "{lines}: {level} dB");
         assert!(share > 0.99, "{lines}: {share}");
     }
