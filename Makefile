@@ -48,7 +48,7 @@ lint: deps ## format and clippy, with the panel and without
 	cargo clippy --lib --bins --no-default-features -- -D warnings
 
 bench: deps-test footage vm probe ## measure what the project promises in figures
-	cargo bench --bench start --bench sync --bench delay --bench panel --bench cost --bench capture
+	cargo bench --bench start --bench sync --bench delay --bench panel --bench cost --bench capture --bench fanout
 
 soak: deps-test footage probe ## an hour in real time (SOAK=SECONDS): what must not grow
 	cargo bench --bench soak

@@ -7,11 +7,12 @@
 //! |---|---|---|
 //! | [`model`] | the words: ids, layouts, show, faults, messages | nothing |
 //! | [`monitor`] | the memory that carries pictures and levels to panels | model |
+//! | [`tls`] | connections by TCP or TLS, and who this machine says it is | venue's `Tls` |
 //! | [`calibrate`] | how far picture and sound of one event lie apart | nothing |
 //! | [`secret`] | keys, and the masking of texts | nothing |
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
-//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, devices' names |
+//! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, tls, devices' names |
 //! | [`engine`] | all media and the show | model, monitor, calibrate, venue, ingest, relay, control, devices, discovery, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
@@ -58,5 +59,6 @@ pub mod relay;
 pub mod screen;
 pub mod secret;
 pub mod service;
+pub mod tls;
 pub mod tongue;
 pub mod venue;

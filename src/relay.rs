@@ -1,13 +1,21 @@
 //! The built-in RTSP server, for both directions: it plays `/programme` and `/source/<id>`, and
 //! takes RECORD at `/ingest/<id>`. It runs on a thread of its own with its own main context;
 //! each client is served on a thread of the server's pool.
+//!
+//! By plain RTSP and by TLS the same server is met, with one house of guests.
 
 mod access;
 mod ahead;
+mod boarding;
+mod bundle;
+mod client;
 mod courtesy;
+mod group;
 mod guests;
 mod listen;
 mod mount;
+mod post;
+mod secure;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +24,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use glib::object::IsA;
-use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 
 use crate::engine::feed::Feed;
@@ -26,9 +33,10 @@ use crate::ingest::{Registry, rtsp};
 use crate::model::MountPath;
 use crate::venue::RelayConfig;
 
-use guests::{Facts, Guests};
-use listen::Arrival;
-use mount::Readiness;
+use boarding::Boarding;
+use guests::Guests;
+use listen::{Arrival, Hall};
+use post::Post;
 
 /// Each client has a thread of its own: whoever waits, for a picture to describe or for a network to
 /// take it, holds up nobody else.
@@ -37,10 +45,8 @@ const THREADS: i32 = -1;
 const MAX_SESSIONS: u32 = 400;
 /// Requests with a longer body are refused: an SDP is a few kilobytes.
 const MAX_BODY: u32 = 64 << 10;
-/// Pause between two attempts to listen.
-const LISTEN_AGAIN: Duration = Duration::from_secs(3);
-/// How long a player is kept waiting for what is about to flow.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Of what one way to players does not take, so much is kept.
+const HELD_UP: gst::ClockTime = gst::ClockTime::from_seconds(1);
 /// How often the guests are looked at, and how often dead sessions are.
 const LOOK: Duration = Duration::from_millis(200);
 const CLEAN_UP: Duration = Duration::from_secs(2);
@@ -152,29 +158,23 @@ struct Server {
 impl Server {
     fn run(self, context: &glib::MainContext) {
         let ran = context.with_thread_default(|| {
-            while !self.stop.load(Ordering::Relaxed) {
-                self.turns.fetch_add(1, Ordering::Relaxed);
-                let arrival = Arrival::default();
-                let server = self.build(&arrival);
-                let address = self.config.listen;
-                let guests = Rc::new(Guests::new(address.port(), self.playable.clone()));
-                match listen::listen(address, &server, &guests, &arrival, context) {
-                    Ok(source) => {
-                        self.notes.send(Note::Door(Protocol::Rtsp, Ok(())));
-                        self.serve(&server, &guests, context);
-                        source.destroy();
-                        server.client_filter(Some(&mut |_, _| {
-                            gst_rtsp_server::RTSPFilterResult::Remove
-                        }));
-                        return;
-                    }
-                    Err(error) => {
-                        let reason = error.to_string();
-                        self.notes.send(Note::Door(Protocol::Rtsp, Err(reason)));
-                        wait(context, LISTEN_AGAIN, &self.stop);
-                    }
-                }
+            let arrival = Arrival::default();
+            let mut posts = vec![Post::new(Protocol::Rtsp, self.config.listen, None)];
+            if let Some(tls) = &self.config.secure {
+                posts.push(Post::new(Protocol::Rtsps, tls.listen, Some(tls)));
             }
+            let ports = posts.iter().map(|post| post.address.port()).collect();
+            let hall = Hall {
+                server: self.build(&arrival),
+                guests: Rc::new(Guests::new(ports, self.playable.clone())),
+                arrival,
+            };
+            self.serve(&mut posts, &hall, context);
+            for source in posts.into_iter().filter_map(|post| post.listens) {
+                source.destroy();
+            }
+            let mut remove = |_: &_, _: &_| gst_rtsp_server::RTSPFilterResult::Remove;
+            hall.server.client_filter(Some(&mut remove));
         });
         if let Err(error) = ran {
             tracing::error!("the RTSP server's thread has no context: {error}");
@@ -196,9 +196,14 @@ impl Server {
             self.config.guard.as_ref(),
         )));
         let mounts = server.mount_points().unwrap_or_default();
+        let mut boardings = Vec::new();
         for playable in self.playable.iter() {
-            let factory = mount::FeedFactory::new(playable, &self.timebase);
+            let boarding = playable.always.then(|| Boarding::new(&playable.video));
+            let shared = boarding.as_ref();
+            let shared = shared.map(|own| (own, self.config.multicast.as_ref()));
+            let factory = mount::FeedFactory::new(playable, &self.timebase, shared);
             mounts.add_factory(playable.path.as_str(), factory);
+            boardings.push(boarding);
         }
         for (id, _) in self.registry.places() {
             let factory = rtsp::IngestFactory::new(&doors);
@@ -215,75 +220,47 @@ impl Server {
             client.connect_closed(move |_| {
                 count.fetch_sub(1, Ordering::Relaxed);
             });
-            count_player(client, &players);
+            client::count_player(client, &players);
             let facts = arrival.lock().take().unwrap_or_default();
             doors.watch(client, facts.from);
-            note_facts(client, &facts);
+            client::note_facts(client, &facts);
+            client::board(client, &mounted, &boardings);
             // A mount is built of what flows; while nothing does it is not there.
             let (described, known) = (mounted.clone(), facts.clone());
             client.connect_pre_describe_request(move |_, context| {
                 // Each client has a thread of its own: this one builds a player's pipeline.
                 courtesy::step_back();
-                ready(&described, &known, context)
+                client::ready(&described, &known, context)
             });
             let set_up = mounted.clone();
-            client.connect_pre_setup_request(move |_, context| ready(&set_up, &facts, context));
+            client.connect_pre_setup_request(move |_, context| {
+                client::ready(&set_up, &facts, context)
+            });
         });
         server
     }
 
     /// Serves clients until the relay is dropped.
-    fn serve(
-        &self,
-        server: &gst_rtsp_server::RTSPServer,
-        guests: &Guests,
-        context: &glib::MainContext,
-    ) {
+    fn serve(&self, posts: &mut [Post], hall: &Hall, context: &glib::MainContext) {
         let mut cleaned = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
+            for post in posts.iter_mut() {
+                if let Some(result) = post.open(hall, context, Instant::now()) {
+                    self.notes.send(Note::Door(post.protocol, result));
+                }
+            }
             wait(context, LOOK, &self.stop);
             self.turns.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
-            guests.look(now);
+            hall.guests.look(now);
             if now.duration_since(cleaned) > CLEAN_UP
-                && let Some(pool) = server.session_pool()
+                && let Some(pool) = hall.server.session_pool()
             {
                 cleaned = now;
                 pool.cleanup();
             }
         }
     }
-}
-
-/// Counts a client from its PLAY to its TEARDOWN or its end.
-fn count_player(client: &gst_rtsp_server::RTSPClient, players: &Arc<AtomicU64>) {
-    let plays = Arc::new(AtomicBool::new(false));
-    let (begun, count) = (plays.clone(), players.clone());
-    client.connect_play_request(move |_, _| {
-        if !begun.swap(true, Ordering::Relaxed) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    });
-    let count = players.clone();
-    let end = move || {
-        if plays.swap(false, Ordering::Relaxed) {
-            count.fetch_sub(1, Ordering::Relaxed);
-        }
-    };
-    let ended = end.clone();
-    client.connect_teardown_request(move |_, _| ended());
-    client.connect_closed(move |_| end());
-}
-
-/// Writes down what the client does.
-fn note_facts(client: &gst_rtsp_server::RTSPClient, facts: &Arc<Facts>) {
-    let own = facts.clone();
-    client.connect_closed(move |_| own.gone.store(true, Ordering::Relaxed));
-    let own = facts.clone();
-    client.connect_new_session(move |_, _| own.seated.store(true, Ordering::Relaxed));
-    // Its key has been checked, and its place is its own.
-    let own = facts.clone();
-    client.connect_announce_request(move |_, _| own.publishes.store(true, Ordering::Relaxed));
 }
 
 /// Runs the context for `time`, or until `stop`.
@@ -298,46 +275,6 @@ fn wait(context: &glib::MainContext, time: Duration, stop: &AtomicBool) {
         context.iteration(true);
     }
     timer.destroy();
-}
-
-/// Whether the mount that a request is about can be built. Waits, on the client's own thread, for
-/// what is about to flow.
-fn ready(
-    mounts: &[Playable],
-    facts: &Facts,
-    context: &gst_rtsp_server::RTSPContext,
-) -> RTSPStatusCode {
-    let Some((number, mount)) = find(mounts, context) else {
-        return RTSPStatusCode::Ok;
-    };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match mount::readiness(&mount.video, &mount.audio) {
-            Readiness::Ready => {
-                let mut built = facts.built.lock();
-                // The media is built once, for whatever asks first.
-                if built.as_ref().is_none_or(|(known, _)| *known != number) {
-                    *built = Some((number, mount::shape(mount)));
-                }
-                return RTSPStatusCode::Ok;
-            }
-            Readiness::Nothing if !mount.always => return RTSPStatusCode::NotFound,
-            _ if Instant::now() > deadline => return RTSPStatusCode::ServiceUnavailable,
-            _ => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
-}
-
-/// The mount that a request is about: its path, or one of its streams.
-fn find<'a>(
-    mounts: &'a [Playable],
-    context: &gst_rtsp_server::RTSPContext,
-) -> Option<(usize, &'a Playable)> {
-    let path = context.uri().map(path_of)?;
-    (0..).zip(mounts).find(|(_, mount)| {
-        let rest = path.strip_prefix(mount.path.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
 }
 
 /// The path of a URL, as mounts are named.
@@ -356,7 +293,8 @@ pub(crate) fn adopt(media: &impl IsA<gst_rtsp_server::RTSPMedia>, timebase: &Tim
 
 /// Has what a media plays sent the moment it is there. The server would keep it back until its time
 /// has come: a mount that plays what is encoded just now has nothing to keep back, and what is sent
-/// ahead would come too late.
+/// ahead would come too late. And where some of its players are sent what they get in another way than
+/// others, a way that takes nothing holds up itself: the server would have the others wait for it.
 fn send_at_once(media: &gst_rtsp_server::RTSPMedia) {
     let Some(pipeline) = pipeline_of(media) else {
         return;
@@ -365,6 +303,15 @@ fn send_at_once(media: &gst_rtsp_server::RTSPMedia) {
         let is_sender = element.factory().is_some_and(|factory| {
             ["appsink", "udpsink", "multiudpsink"].contains(&factory.name().as_str())
         });
+        if element
+            .factory()
+            .is_some_and(|factory| factory.name() == "queue")
+        {
+            element.set_property_from_str("leaky", "downstream");
+            element.set_property("max-size-buffers", 0u32);
+            element.set_property("max-size-bytes", 0u32);
+            element.set_property("max-size-time", HELD_UP.nseconds());
+        }
         if is_sender {
             element.set_property("sync", false);
             // The server sets it when it has put its own part together.

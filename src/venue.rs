@@ -10,7 +10,8 @@ mod reader;
 mod resolve;
 pub mod value;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -307,8 +308,27 @@ pub struct OutputConfig {
 pub struct RelayConfig {
     /// Where the RTSP server listens, for players and for laptops alike.
     pub listen: SocketAddr,
+    /// Where it listens for the same by TLS, and who it says that it is; `None`: nowhere.
+    pub secure: Option<Tls>,
     /// Who may play; `None`: everybody.
     pub guard: Option<Guard>,
+    /// Where the programme goes for all who ask for it by multicast; `None`: they are refused.
+    pub multicast: Option<Multicast>,
+}
+
+/// Addresses of groups that whole rooms listen to (RFC 2365: 239.0.0.0/8 stays within a site).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multicast {
+    /// The first address of the range.
+    pub first: Ipv4Addr,
+    /// The last one; the same where there is one.
+    pub last: Ipv4Addr,
+    /// Picture and sound take two ports each, the first of them even.
+    pub ports: RangeInclusive<u16>,
+    /// How many routers may pass it on, and one.
+    pub ttl: u8,
+    /// The network interface that it leaves by; `None`: as the routes say.
+    pub interface: Option<String>,
 }
 
 /// `[ingest]`: where laptops are let in, beside the RTSP server.
@@ -369,7 +389,7 @@ impl Venue {
 
     /// Checks the text of a file that lies, or would lie, at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, VenueError> {
-        resolve::venue(path, text, SlateFiles::LookedInto)
+        resolve::venue(path, text, Files::LookedInto)
     }
 }
 
@@ -380,10 +400,10 @@ fn read(path: &Path) -> Result<String, VenueError> {
     })
 }
 
-/// What is done about the slate's picture and music.
+/// What is done about the slate's picture and music, and about the relay's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SlateFiles {
-    /// They are decoded, and refused where that fails.
+enum Files {
+    /// They are read, and refused where that fails.
     LookedInto,
     /// They are taken to be good: whether they are is seen when they are used. A picture that has gone
     /// must not keep a show off air.

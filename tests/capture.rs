@@ -6,11 +6,13 @@
 mod common;
 
 use std::cell::Cell;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Engine, Process, Said, UsbCard, Vm, Watch, seconds, set_control, wait_until};
+use common::{Engine, Process, Room, Said, UsbCard, Vm, Watch, seconds, set_control, wait_until};
 use serde_json::Value;
 
 const WEBCAM: &str = "/dev/video0";
@@ -221,6 +223,24 @@ fn what_comes_in_is_followed_and_what_does_not_is_told() {
         sends(&interlaced);
         show.sees(begun, seconds(20), "hdmi", "1920x1080, HDMI 0, 1080i25");
         eprintln!("{}", engine.log());
+
+        // A card that the system keeps, and an input that a card does not have.
+        drop(show);
+        std::fs::set_permissions(WEBCAM, Permissions::from_mode(0)).unwrap();
+        let sources = source("cam", "speaker", WEBCAM, "")
+            + &source("hdmi", "slides", HDMI, "input = \"SDI 7\"");
+        // Without this even root may do only what permissions say.
+        let obeys = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+        let room = Room::new(&format!("{PROGRAMME}{sources}"));
+        let engine = room.inside_of(obeys.map(str::to_owned).to_vec()).start();
+        engine.wait_status(seconds(20), "each is told", |now| {
+            let faults = now["faults"].to_string();
+            let told = |words| faults.contains(words);
+            told("\"card-denied\"")
+                && told("root may not open /dev/video0")
+                && told("has no input SDI 7")
+                && told("there are: HDMI 0")
+        });
     });
 }
 

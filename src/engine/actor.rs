@@ -336,6 +336,7 @@ impl Actor {
         };
         let happened = match door {
             Protocol::Rtsp => Phrase::new("The relay cannot listen: {reason}."),
+            Protocol::Rtsps => Phrase::new("The relay cannot listen for TLS: {reason}."),
             _ => Phrase::new("Laptops cannot push by {protocol}: {reason}.")
                 .with("protocol", door.scheme().to_uppercase()),
         };
@@ -343,7 +344,7 @@ impl Actor {
             happened: happened.with("reason", foreign(&reason)),
             doing: Phrase::new("It is tried again every 3 s; everything else goes on."),
             advice: match door {
-                Protocol::Rtmps => Phrase::new(
+                Protocol::Rtmps | Protocol::Rtsps => Phrase::new(
                     "End the other program, or see to {key}, certificate and private_key in the \
                      venue file.",
                 ),
@@ -414,6 +415,7 @@ impl Actor {
 pub(super) fn door_fault(door: Protocol) -> (Scope, &'static str, &'static str) {
     match door {
         Protocol::Rtsp => (Scope::Relay, "listen", "relay.listen"),
+        Protocol::Rtsps => (Scope::Relay, "listen-tls", "relay.listen_tls"),
         Protocol::Rtmp => (Scope::Ingest, "listen-rtmp", "ingest.rtmp"),
         Protocol::Rtmps => (Scope::Ingest, "listen-rtmps", "ingest.rtmps"),
         Protocol::Srt => (Scope::Ingest, "listen-srt", "ingest.srt"),

@@ -77,12 +77,13 @@ impl Actor {
 
     /// The doors, the one that most laptops know first.
     fn entrances(&self) -> Vec<Entrance> {
-        let ingest = &self.venue.ingest;
+        let (ingest, secure) = (&self.venue.ingest, &self.venue.relay.secure);
         let doors = [
             (Protocol::Rtmp, ingest.rtmp),
             (Protocol::Rtmps, ingest.rtmps.as_ref().map(|tls| tls.listen)),
             (Protocol::Srt, ingest.srt),
             (Protocol::Rtsp, Some(self.venue.relay.listen)),
+            (Protocol::Rtsps, secure.as_ref().map(|tls| tls.listen)),
         ];
         let own = join::address::of_this_machine();
         let doors = doors.into_iter();

@@ -60,6 +60,8 @@ pub enum Note {
 pub enum Protocol {
     /// The relay's, and of laptops.
     Rtsp,
+    /// The same by TLS.
+    Rtsps,
     /// Of laptops.
     Rtmp,
     /// The same by TLS.
@@ -73,6 +75,7 @@ impl Protocol {
     pub fn scheme(self) -> &'static str {
         match self {
             Self::Rtsp => "rtsp",
+            Self::Rtsps => "rtsps",
             Self::Rtmp => "rtmp",
             Self::Rtmps => "rtmps",
             Self::Srt => "srt",
@@ -83,6 +86,7 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rtsp => "RTSP",
+            Self::Rtsps => "RTSPS",
             Self::Rtmp => "RTMP",
             Self::Rtmps => "RTMPS",
             Self::Srt => "SRT",
@@ -93,6 +97,7 @@ impl Protocol {
     pub fn is_like(self, other: Self) -> bool {
         let plain = |protocol| match protocol {
             Self::Rtmps => Self::Rtmp,
+            Self::Rtsps => Self::Rtsp,
             other => other,
         };
         plain(self) == plain(other)

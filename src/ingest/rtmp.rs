@@ -14,8 +14,6 @@ mod post;
 pub mod protocol;
 mod serve;
 mod streams;
-mod tls;
-mod wire;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;

@@ -92,11 +92,16 @@ impl Routes {
             }
             _ => {
                 let login = encoded.map_or(String::new(), |key| format!("{name}:{key}@"));
-                let url = format!("rtsp://{login}{host}:{port}/ingest/{name}");
+                let url = format!("{}://{login}{host}:{port}/ingest/{name}", door.protocol);
                 if self.ffmpeg.is_empty() {
                     self.ffmpeg = ffmpeg(&url);
                 }
-                self.all.push(("RTSP", url));
+                let word = if door.protocol == "rtsps" {
+                    "RTSPS"
+                } else {
+                    "RTSP"
+                };
+                self.all.push((word, url));
             }
         }
     }

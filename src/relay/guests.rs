@@ -1,6 +1,7 @@
 //! Who is connected, and who has to go. A connection costs a thread and memory, so their number is
-//! bounded, in all and for each address; one that asks for nothing, sends rubbish, or plays what no
-//! longer flows is let go. The server's own thread for it sees that, and clears up.
+//! bounded, in all and for each address; one that asks for nothing, sends rubbish, takes less than it
+//! is sent, or plays what no longer flows is let go. The server's own thread for it sees that, and
+//! clears up.
 //!
 //! Owned by the server's thread. What a client's thread tells of it lies in its [`Facts`].
 
@@ -15,7 +16,7 @@ use gio::prelude::*;
 use parking_lot::Mutex;
 use rustix::net::connect_unspec;
 
-use crate::engine::netlink::tcp::Connections;
+use crate::engine::netlink::tcp::{Connections, Peer};
 
 use super::Playable;
 use super::mount::{self, Shape};
@@ -30,6 +31,10 @@ const MANNERS: Duration = Duration::from_secs(10);
 /// report thirty.
 const TALK: u64 = 64 << 10;
 const SPAN: Duration = Duration::from_secs(2);
+/// A player for which so much lies in the kernel whenever it is looked at, for so long, takes less than
+/// it is sent, in bytes. On a good network a picture lies there for some milliseconds.
+const HEAP: u64 = 128 << 10;
+const BEHIND: Duration = Duration::from_secs(6);
 
 /// What is known of a client. Written on its own thread.
 #[derive(Debug)]
@@ -75,13 +80,15 @@ struct Guest {
     /// What it had sent when the present span began.
     sent: u64,
     span: Instant,
+    /// Since when it has been behind whenever it was looked at.
+    behind: Option<Instant>,
 }
 
 /// Everybody who is connected.
 #[derive(Debug)]
 pub struct Guests {
     list: RefCell<Vec<Guest>>,
-    port: u16,
+    ports: Vec<u16>,
     mounts: Arc<[Playable]>,
     connections: Option<Connections>,
 }
@@ -93,6 +100,8 @@ enum Reason {
     Idle,
     /// It sends more than whoever plays has to say.
     Floods,
+    /// It takes less than it is sent: it may join again.
+    Behind,
     /// What it plays has another codec now: it may join again.
     Outdated,
 }
@@ -107,11 +116,11 @@ pub enum Full {
 }
 
 impl Guests {
-    /// Nobody yet. `port` is where they connect to.
-    pub fn new(port: u16, mounts: Arc<[Playable]>) -> Self {
+    /// Nobody yet. `ports` is where they connect to.
+    pub fn new(ports: Vec<u16>, mounts: Arc<[Playable]>) -> Self {
         Self {
             list: RefCell::default(),
-            port,
+            ports,
             mounts,
             // Where the system refuses, nobody is counted.
             connections: Connections::open().ok(),
@@ -144,6 +153,7 @@ impl Guests {
             facts,
             sent: 0,
             span: now,
+            behind: None,
         });
     }
 
@@ -155,10 +165,14 @@ impl Guests {
             return;
         }
         let shapes: Vec<Shape> = self.mounts.iter().map(mount::shape).collect();
-        let received = self.connections.as_ref().map(|c| c.received(self.port));
-        let received = received.and_then(Result::ok).unwrap_or_default();
+        let mut peers = HashMap::new();
+        if let Some(connections) = &self.connections {
+            // Where the kernel does not say, nobody talks too much.
+            let told = self.ports.iter().map(|port| connections.peers(*port));
+            peers.extend(told.flat_map(Result::unwrap_or_default));
+        }
         for guest in list.iter_mut() {
-            if let Some(why) = guest.has_to_go(&shapes, &received, now) {
+            if let Some(why) = guest.has_to_go(&shapes, &peers, now) {
                 tracing::debug!("the RTSP client {} is let go: {why:?}", guest.peer);
                 guest.let_go(why);
             }
@@ -189,17 +203,25 @@ impl Guest {
     fn has_to_go(
         &mut self,
         shapes: &[Shape],
-        received: &HashMap<SocketAddr, u64>,
+        peers: &HashMap<SocketAddr, Peer>,
         now: Instant,
     ) -> Option<Reason> {
-        if let Some(sent) = received.get(&self.peer)
+        if let Some(peer) = peers.get(&self.peer)
             && !self.facts.publishes.load(Ordering::Relaxed)
         {
-            if sent.saturating_sub(self.sent) > TALK {
+            if peer.received.saturating_sub(self.sent) > TALK {
                 return Some(Reason::Floods);
             }
             if now.duration_since(self.span) > SPAN {
-                (self.sent, self.span) = (*sent, now);
+                (self.sent, self.span) = (peer.received, now);
+            }
+            let heap = (peer.queued > HEAP).then_some(now);
+            self.behind = heap.map(|now| self.behind.unwrap_or(now));
+            if self
+                .behind
+                .is_some_and(|since| now.duration_since(since) > BEHIND)
+            {
+                return Some(Reason::Behind);
             }
         }
         let seated = self.facts.seated.load(Ordering::Relaxed);
@@ -218,15 +240,20 @@ impl Guest {
 mod tests {
     use super::*;
 
+    fn guest_peer() -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 7], 5000))
+    }
+
     fn guest() -> Guest {
         let now = Instant::now();
         Guest {
-            peer: SocketAddr::from(([10, 0, 0, 7], 5000)),
+            peer: guest_peer(),
             socket: glib::WeakRef::new(),
             since: now,
             facts: Arc::default(),
             sent: 0,
             span: now,
+            behind: None,
         }
     }
 
@@ -244,7 +271,15 @@ mod tests {
     fn a_player_that_talks_too_much_has_to_go_and_a_publisher_may() {
         let mut guest = guest();
         guest.facts.seated.store(true, Ordering::Relaxed);
-        let sent = |bytes| HashMap::from([(SocketAddr::from(([10, 0, 0, 7], 5000)), bytes)]);
+        let sent = |received| {
+            HashMap::from([(
+                guest_peer(),
+                Peer {
+                    received,
+                    queued: 0,
+                },
+            )])
+        };
         let start = guest.since;
         // A report a second, for hours.
         for second in 1..10_000u32 {
@@ -258,5 +293,34 @@ mod tests {
         assert!(guest.has_to_go(&[], &sent(1 << 20), now).is_some());
         guest.facts.publishes.store(true, Ordering::Relaxed);
         assert_eq!(guest.has_to_go(&[], &sent(1 << 20), now), None);
+    }
+
+    #[test]
+    fn a_player_that_is_behind_for_good_has_to_go_and_one_that_catches_up_may_stay() {
+        let mut guest = guest();
+        guest.facts.seated.store(true, Ordering::Relaxed);
+        let lies = |queued| {
+            HashMap::from([(
+                guest_peer(),
+                Peer {
+                    received: 0,
+                    queued,
+                },
+            )])
+        };
+        let start = guest.since;
+        let mut look = |ms: u64, queued| {
+            guest.has_to_go(&[], &lies(queued), start + Duration::from_millis(ms))
+        };
+        // A keyframe is just on its way, every time but one.
+        for second in 0..20 {
+            assert_eq!(look(second * 1000, 200 << 10), None);
+            assert_eq!(look(second * 1000 + 400, 9000), None);
+        }
+        let gone = (0..40).find(|step| look(20_000 + step * 200, 200 << 10).is_some());
+        assert!(
+            gone.is_some_and(|step| (30..=32).contains(&step)),
+            "{gone:?}"
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! The server's listening socket. It is ours, and not the RTSP server's own, because the kernel has
-//! to be told about each connection what the server does not tell it: a peer that reads nothing,
-//! or has vanished, is let go.
+//! The server's listening sockets, one for RTSP as it is and one for RTSP by TLS. They are ours, and
+//! not the RTSP server's own, because the kernel has to be told about each connection what the server
+//! does not tell it: a peer that reads nothing, or has vanished, is let go. Both have one house: what
+//! one connection may do, and how many there may be, is the same for either.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -10,8 +11,10 @@ use std::time::Duration;
 use gio::prelude::*;
 use gst_rtsp_server::prelude::*;
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 
 use super::guests::{Facts, Guests};
+use super::secure;
 
 /// From `netinet/in.h` and `linux/tcp.h`.
 const IPPROTO_TCP: i32 = 6;
@@ -41,12 +44,20 @@ const NO_ROOM: &[u8] = b"RTSP/1.0 503 Service Unavailable\r\nConnection: close\r
 /// Who is being handed to the server just now.
 pub type Arrival = Arc<Mutex<Option<Arc<Facts>>>>;
 
-/// Listens at `address`; each connection for which there is room is handed to the server.
+/// Whom connections are handed to.
+#[derive(Debug, Clone)]
+pub struct Hall {
+    pub server: gst_rtsp_server::RTSPServer,
+    pub guests: Rc<Guests>,
+    pub arrival: Arrival,
+}
+
+/// Listens at `address`; each connection for which there is room is handed to the server, with
+/// `certificate` by way of TLS.
 pub fn listen(
     address: SocketAddr,
-    server: &gst_rtsp_server::RTSPServer,
-    guests: &Rc<Guests>,
-    arrival: &Arrival,
+    certificate: Option<Arc<ServerConfig>>,
+    hall: &Hall,
     context: &glib::MainContext,
 ) -> Result<glib::Source, glib::Error> {
     let address = gio::InetSocketAddress::from(address);
@@ -56,8 +67,8 @@ pub fn listen(
     socket.set_listen_backlog(BACKLOG);
     socket.set_blocking(false);
     socket.listen()?;
-    let weak = server.downgrade();
-    let (guests, arrival) = (guests.clone(), arrival.clone());
+    let weak = hall.server.downgrade();
+    let (guests, arrival) = (hall.guests.clone(), hall.arrival.clone());
     let source = SocketExtManual::create_source(
         &socket,
         glib::IOCondition::IN,
@@ -70,7 +81,14 @@ pub fn listen(
             };
             // Gone again before it was accepted, or no descriptor left: the next one, then.
             match listening.accept(gio::Cancellable::NONE) {
-                Ok(socket) => hand_over(&server, &guests, &arrival, socket),
+                Ok(socket) => {
+                    let hall = Hall {
+                        server,
+                        guests: guests.clone(),
+                        arrival: arrival.clone(),
+                    };
+                    hand_over(&hall, socket, certificate.as_ref());
+                }
                 Err(error) if error.matches(gio::IOErrorEnum::WouldBlock) => {}
                 Err(error) => {
                     tracing::debug!("an RTSP client could not be accepted: {error}");
@@ -85,12 +103,7 @@ pub fn listen(
     Ok(source)
 }
 
-fn hand_over(
-    server: &gst_rtsp_server::RTSPServer,
-    guests: &Guests,
-    arrival: &Arrival,
-    socket: gio::Socket,
-) {
+fn hand_over(hall: &Hall, socket: gio::Socket, certificate: Option<&Arc<ServerConfig>>) {
     let options = [
         (TCP_NODELAY, 1),
         (TCP_USER_TIMEOUT, READ_NOTHING),
@@ -110,18 +123,31 @@ fn hand_over(
         return;
     };
     let peer = SocketAddr::new(IpAddr::from(peer.address()).to_canonical(), peer.port());
-    if let Err(full) = guests.room_for(peer.ip()) {
+    if let Err(full) = hall.guests.room_for(peer.ip()) {
         tracing::debug!("an RTSP client finds no room: {full:?}");
-        // Whoever does not get the answer gets the end.
-        let _ = socket.send(NO_ROOM, gio::Cancellable::NONE);
+        if certificate.is_none() {
+            // Whoever does not get the answer gets the end.
+            let _ = socket.send(NO_ROOM, gio::Cancellable::NONE);
+        }
         return;
     }
+    let served = match certificate {
+        None => Ok(socket),
+        Some(config) => secure::behind(&socket, config),
+    };
+    let socket = match served {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::debug!("an RTSPS client could not be served: {error}");
+            return;
+        }
+    };
     let facts = Arc::new(Facts::new(peer.ip()));
-    guests.welcome(peer, &socket, facts.clone());
+    hall.guests.welcome(peer, &socket, facts.clone());
     // The server tells of its new client before it returns, on this thread.
-    *arrival.lock() = Some(facts);
+    *hall.arrival.lock() = Some(facts);
     let (ip, port) = (peer.ip().to_string(), i32::from(peer.port()));
-    if let Err(error) = server.transfer_connection(socket, &ip, port, None) {
+    if let Err(error) = hall.server.transfer_connection(socket, &ip, port, None) {
         tracing::debug!("an RTSP client could not be served: {error}");
     }
 }

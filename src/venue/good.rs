@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{SlateFiles, Venue, VenueError, read, resolve};
+use super::{Files, Venue, VenueError, read, resolve};
 
 /// Its name in the state directory.
 const FILE: &str = "venue-good.toml";
@@ -23,7 +23,7 @@ pub struct Text {
 /// Reads and checks a file for an engine that goes on air.
 pub fn load(file: &Path) -> Result<(Venue, Text), VenueError> {
     let text = read(file)?;
-    let venue = resolve::venue(file, &text, SlateFiles::Believed)?;
+    let venue = resolve::venue(file, &text, Files::Believed)?;
     let file = file.to_owned();
     Ok((venue, Text { file, text }))
 }
@@ -36,7 +36,7 @@ pub fn recall(state: &Path, file: &Path) -> Option<Venue> {
     if first != head(file) {
         return None;
     }
-    let venue = resolve::venue(file, &text, SlateFiles::Believed);
+    let venue = resolve::venue(file, &text, Files::Believed);
     venue
         .inspect_err(|error| tracing::warn!("the last good venue file is none any more: {error}"))
         .ok()

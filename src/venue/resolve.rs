@@ -1,5 +1,6 @@
 //! From the tables of a venue file to a [`Venue`]: defaults, ranges, and whether the parts fit
-//! together. Reads the key files that the venue names, looks into the slate's, and into no other file.
+//! together. Reads the key files that the venue names, looks into the slate's and into the relay's
+//! certificate, and into no other file.
 
 mod alarms;
 mod capture;
@@ -8,11 +9,11 @@ mod ingest;
 mod layout;
 mod ornament;
 mod output;
+mod relay;
 mod slate;
 mod source;
 mod take;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,20 +21,16 @@ use toml::de::DeTable;
 
 use super::reader::{Report, Section};
 use super::{
-    BitRate, DiscoveryConfig, EncoderChoice, FrameSize, Guard, ProgrammeConfig, Rate, RelayConfig,
-    SlateFiles, Venue, VenueError,
+    BitRate, DiscoveryConfig, EncoderChoice, Files, FrameSize, ProgrammeConfig, Rate, Venue,
+    VenueError,
 };
 use crate::tongue::Tongue;
 
 /// Unix socket addresses have room for so many bytes, on Linux.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-const USER: &str = "a name of letters, digits, \".\", \"_\" and \"-\", at most 64 of them";
-const PASSWORD_FILE: &str =
-    "a file with the password on its only line, seen from the venue file's folder";
-
 /// Reads a venue from `text`, the content of the file at `path`.
-pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<Venue, VenueError> {
+pub(super) fn venue(path: &Path, text: &str, files: Files) -> Result<Venue, VenueError> {
     let document =
         DeTable::parse(text).map_err(|error| VenueError::syntax(path.to_owned(), text, &error))?;
     let report = Report::new(path, text);
@@ -50,11 +47,11 @@ pub(super) fn venue(path: &Path, text: &str, slate_files: SlateFiles) -> Result<
     let layouts = layout::layouts(&root, programme.size, &sources);
     capture::fit_to_show(&mut sources, &programme, &layouts);
     let name = name.unwrap_or_else(|| "regie".to_owned());
-    let slate = slate::slate(&root.section("slate"), folder, &name, slate_files);
+    let slate = slate::slate(&root.section("slate"), folder, &name, files);
     let desk = desk::desk(&root, &sources, language.flatten());
     let outputs = output::outputs(&root, folder);
     let relay_section = root.section("relay");
-    let relay = relay(&relay_section, folder, &sources);
+    let relay = relay::relay(&relay_section, folder, &sources, files);
     let ingest = ingest::ingest(&root.section("ingest"), folder);
     let guests = ingest.guests.as_ref();
     if let Some(guests) = guests {
@@ -154,36 +151,6 @@ fn programme(section: &Section<'_>) -> ProgrammeConfig {
         encoder: encoder.unwrap_or_default(),
         x264_preset: x264_preset.unwrap_or("veryfast"),
         latency: latency.unwrap_or(Duration::from_millis(15)),
-    }
-}
-
-fn relay(section: &Section<'_>, folder: &Path, sources: &[source::Read<'_>]) -> RelayConfig {
-    let accepted = "an address and a port as \"0.0.0.0:8554\" or \"[::]:8554\"";
-    let listen = section.optional("listen", accepted, take::address);
-    let user = section.optional("user", USER, take::user);
-    let password = take::secret_file(section, folder, "password_file", PASSWORD_FILE);
-    section.finish(|_| None);
-    match (user.is_some(), section.has("password_file")) {
-        (true, false) => section.complain("user", "has no password", "password_file beside it"),
-        (false, true) if !section.has("user") => {
-            section.complain("password_file", "has no user", "user beside it")
-        }
-        _ => {}
-    }
-    let is_a_key = |read: &source::Read<'_>| {
-        let id = read.id.as_ref().map(|id| id.as_str());
-        id == user.as_deref() && user.is_some() && read.section.has("key_file")
-    };
-    if sources.iter().any(is_a_key) {
-        section.complain(
-            "user",
-            "is the id of a source with a key_file, whose sender has that name",
-            "a name of its own",
-        );
-    }
-    RelayConfig {
-        listen: listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8554))),
-        guard: (user.zip(password)).map(|(user, password)| Guard { user, password }),
     }
 }
 

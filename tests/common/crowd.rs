@@ -96,6 +96,35 @@ pub fn ask_to_play(stream: &mut TcpStream, url: &str) -> Option<()> {
     stream.write_all(play.as_bytes()).ok()
 }
 
+/// The same for picture and sound, each by a transport of its own; answers the transports that the
+/// server has chosen.
+pub fn ask_for_both(
+    stream: &mut TcpStream,
+    url: &str,
+    transports: [&str; 2],
+) -> Option<[String; 2]> {
+    let answer = ask(
+        stream,
+        &format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+    )?;
+    let mut sdp = vec![0; header(&answer, "Content-Length")?.parse().ok()?];
+    stream.read_exact(&mut sdp).ok()?;
+    let mut session = String::new();
+    let mut chosen = Vec::new();
+    for (number, transport) in transports.iter().enumerate() {
+        let setup = format!(
+            "SETUP {url}/stream={number} RTSP/1.0\r\nCSeq: 2\r\n{session}Transport: {transport}\r\n\r\n"
+        );
+        let answer = ask(stream, &setup)?;
+        let own = header(&answer, "Session")?.split(';').next()?.to_owned();
+        session = format!("Session: {own}\r\n");
+        chosen.push(header(&answer, "Transport")?.to_owned());
+    }
+    let play = format!("PLAY {url} RTSP/1.0\r\nCSeq: 3\r\n{session}\r\n");
+    stream.write_all(play.as_bytes()).ok()?;
+    chosen.try_into().ok()
+}
+
 /// Asks, and reads the head of the answer byte by byte: what follows is somebody else's.
 fn ask(stream: &mut TcpStream, request: &str) -> Option<String> {
     stream.write_all(request.as_bytes()).ok()?;

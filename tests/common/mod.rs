@@ -8,8 +8,10 @@
 #![allow(dead_code, unused_imports)]
 
 mod appliance;
+mod building;
 mod cage;
 mod crowd;
+mod drain;
 mod drawn;
 mod driver;
 mod elsewhere;
@@ -42,8 +44,10 @@ mod wall;
 mod widget;
 
 pub use appliance::{Disk, Pc};
+pub use building::Building;
 pub use cage::Cage;
-pub use crowd::{Player, ask_to_play, connect_from};
+pub use crowd::{Player, ask_for_both, ask_to_play, connect_from};
+pub use drain::{Drain, play_by_rtmp, play_by_rtsp};
 pub use drawn::{draw, during};
 pub use elsewhere::{Announcer, Elsewhere};
 pub use engine::{Engine, Watch};

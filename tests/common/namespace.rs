@@ -32,13 +32,15 @@ impl Namespace {
             format!("ip link set {cable} up"),
             format!("ip -n {name} address add 10.213.{net}.2/24 dev eth0"),
             format!("ip -n {name} link set eth0 up"),
+            format!("ip -n {name} route add 224.0.0.0/4 dev eth0"),
         ] {
             run(&line).assert_ok();
         }
         Some(own)
     }
 
-    fn cable(&self) -> String {
+    /// This machine's end of the cable.
+    pub fn cable(&self) -> String {
         format!("regie{}", self.net)
     }
 

@@ -125,6 +125,11 @@ impl Nginx {
         std::fs::write(self.folder.path().join("accept"), "").expect("a file in nginx's folder");
     }
 
+    #[track_caller]
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("nginx runs").id()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.rtmp)

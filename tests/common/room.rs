@@ -47,8 +47,13 @@ impl Room {
     }
 
     /// Whatever runs in this room has the network of that namespace.
-    pub fn inside(mut self, namespace: &Namespace) -> Self {
-        self.inside = namespace.enter();
+    pub fn inside(self, namespace: &Namespace) -> Self {
+        self.inside_of(namespace.enter())
+    }
+
+    /// The same; `enter` is what comes before a command line there.
+    pub fn inside_of(mut self, enter: Vec<String>) -> Self {
+        self.inside = enter;
         self
     }
 

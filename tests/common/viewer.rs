@@ -61,6 +61,13 @@ impl Viewer {
         )
     }
 
+    /// Watches an RTSP stream from a network of its own, by `transport` in ffmpeg's words; `enter` is
+    /// what comes before the command line.
+    #[track_caller]
+    pub fn watch_inside(enter: &[String], url: &str, transport: &str) -> Self {
+        Self::watch_rtsp_from(enter, url, &["-rtsp_transport", transport])
+    }
+
     /// Takes the place of an RTSP server that one laptop pushes to.
     #[track_caller]
     pub fn receive_rtsp(url: &str) -> Self {
@@ -69,6 +76,11 @@ impl Viewer {
 
     #[track_caller]
     fn watch_rtsp(url: &str, how: &[&str]) -> Self {
+        Self::watch_rtsp_from(&[], url, how)
+    }
+
+    #[track_caller]
+    fn watch_rtsp_from(enter: &[String], url: &str, how: &[&str]) -> Self {
         let mut arguments = how.to_vec();
         // A short look is enough to tell the codecs, and all that is looked at is kept.
         arguments.extend([
@@ -81,15 +93,22 @@ impl Viewer {
             "0",
         ]);
         arguments.extend(["-c", "copy", "-copyts", "-f", "nut"]);
-        Self::start("stream.nut", &arguments)
+        Self::start_from(enter, "stream.nut", &arguments)
     }
 
     #[track_caller]
     fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_from(&[], name, arguments)
+    }
+
+    #[track_caller]
+    fn start_from(enter: &[String], name: &str, arguments: &[&str]) -> Self {
         let folder = TempDir::with_prefix("regie-viewer-").expect("a temporary folder");
         let file = folder.path().join(name);
-        let mut command = Command::new("ffmpeg");
+        let mut line = enter.iter().map(String::as_str).chain(["ffmpeg"]);
+        let mut command = Command::new(line.next().expect("a program"));
         command
+            .args(line)
             .args(["-nostdin", "-hide_banner", "-v", "warning", "-y"])
             .args(arguments);
         command.args(["-flush_packets", "1"]).arg(&file);

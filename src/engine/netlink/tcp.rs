@@ -76,6 +76,15 @@ pub struct Wire {
     pub inode: u32,
 }
 
+/// What has gone to and fro between a peer and a port of ours. Amounts are bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Received from it since the connection began.
+    pub received: u64,
+    /// Written, but not acknowledged by its kernel.
+    pub queued: u64,
+}
+
 /// Where to ask.
 #[derive(Debug)]
 pub struct Connections {
@@ -94,9 +103,9 @@ impl Connections {
         self.each(read)
     }
 
-    /// What has been received from every peer that is connected to `port` of this machine, in bytes.
-    pub fn received(&self, port: u16) -> rustix::io::Result<HashMap<SocketAddr, u64>> {
-        self.each(|message| read_received(message, port))
+    /// Every peer that is connected to `port` of this machine.
+    pub fn peers(&self, port: u16) -> rustix::io::Result<HashMap<SocketAddr, Peer>> {
+        self.each(|message| read_peer(message, port))
     }
 
     fn each<K: Eq + Hash, V>(
@@ -155,7 +164,7 @@ fn read(message: &[u8]) -> Option<(Mark, Wire)> {
     Some((Mark::read(u64_at(info, MAX_PACING)?)?, wire))
 }
 
-fn read_received(message: &[u8], port: u16) -> Option<(SocketAddr, u64)> {
+fn read_peer(message: &[u8], port: u16) -> Option<(SocketAddr, Peer)> {
     // `struct inet_diag_sockid`: ports and addresses are as they go over the wire.
     let port_at = |at: usize| {
         Some(u16::from_be_bytes(
@@ -171,8 +180,11 @@ fn read_received(message: &[u8], port: u16) -> Option<(SocketAddr, u64)> {
         _ => IpAddr::from(<[u8; 16]>::try_from(address).ok()?).to_canonical(),
     };
     let (_, info) = attributes(message.get(DIAG..)?).find(|(kind, _)| *kind == INET_DIAG_INFO)?;
-    let peer = SocketAddr::new(peer, port_at(6)?);
-    Some((peer, u64_at(info, RECEIVED)?))
+    let of_it = Peer {
+        received: u64_at(info, RECEIVED)?,
+        queued: u32_at(message, QUEUED)?.into(),
+    };
+    Some((SocketAddr::new(peer, port_at(6)?), of_it))
 }
 
 #[cfg(test)]
@@ -222,15 +234,25 @@ mod tests {
     }
 
     #[test]
-    fn what_each_peer_has_sent_is_known() {
+    fn what_each_peer_has_sent_and_not_taken_is_known() {
         for any in ["127.0.0.1:0", "[::]:0"] {
             let listener = TcpListener::bind(any).unwrap();
             let port = listener.local_addr().unwrap().port();
             let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let _accepted = listener.accept().unwrap();
+            let mut accepted = listener.accept().unwrap().0;
             peer.write_all(&[0; 5000]).unwrap();
-            let found = Connections::open().unwrap().received(port).unwrap();
-            assert_eq!(found[&peer.local_addr().unwrap()], 5000, "{any}");
+            accepted.set_nonblocking(true).unwrap();
+            let mut written = 0;
+            while let Ok(n) = accepted.write(&[7; 4096]) {
+                written += n as u64;
+            }
+            let found = Connections::open().unwrap().peers(port).unwrap();
+            let found = found[&peer.local_addr().unwrap()];
+            assert_eq!(found.received, 5000, "{any}");
+            assert!(
+                found.queued > 0 && found.queued < written,
+                "{any}: {found:?}"
+            );
         }
     }
 

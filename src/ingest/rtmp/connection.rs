@@ -17,7 +17,7 @@ use super::Bell;
 use super::protocol::address::Address;
 use super::protocol::{Event, Session, Violation, tag};
 use super::streams::Streams;
-use super::wire::Wire;
+use crate::tls::wire::Wire;
 
 /// From the connection to the wish to publish.
 const MANNERS: Duration = Duration::from_secs(10);

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 
 use crate::engine::note::Protocol;
+use crate::tls::certificate;
 use crate::venue::Tls;
-
-use super::tls;
 
 /// Pause between two attempts to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(3);
@@ -66,7 +65,7 @@ impl Post {
             return None;
         }
         self.rests = now + LISTEN_AGAIN;
-        let config = self.tls.as_ref().map(tls::load).transpose();
+        let config = self.tls.as_ref().map(certificate::load).transpose();
         let opened = config.and_then(|config| {
             let listener = listen(self.address).map_err(|error| error.to_string())?;
             Ok((config, listener))

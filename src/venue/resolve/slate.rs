@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::reader::Section;
 use super::super::value::DECIBELS_ACCEPTED;
-use super::super::{MusicConfig, SlateConfig, SlateFiles};
+use super::super::{Files, MusicConfig, SlateConfig};
 use super::take;
 use crate::media_file::{self, MediaFileError};
 use crate::model::SlateSound;
@@ -24,12 +24,12 @@ const MUSIC: &str = "a file with sound, seen from the venue file's folder";
 type Check = fn(&Path) -> Result<(), MediaFileError>;
 
 /// The slate; `name` is the venue's.
-pub fn slate(section: &Section<'_>, folder: &Path, name: &str, files: SlateFiles) -> SlateConfig {
+pub fn slate(section: &Section<'_>, folder: &Path, name: &str, files: Files) -> SlateConfig {
     let text = section.optional("text", take::LABEL, take::label);
     let good = |check: Check| {
         move |path: &Path| match files {
-            SlateFiles::LookedInto => check(path),
-            SlateFiles::Believed => Ok(()),
+            Files::LookedInto => check(path),
+            Files::Believed => Ok(()),
         }
     };
     let picture = good(|path| media_file::picture(path).map(drop));

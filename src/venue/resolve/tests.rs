@@ -244,6 +244,45 @@ fn laptops_have_doors_unless_they_are_shut() {
 }
 
 #[test]
+fn the_relay_has_a_second_door_and_a_group_where_it_is_told() {
+    let read = |text: &str| {
+        // As for a show: the certificate is looked at when the door opens.
+        let path = Path::new("/v/venue.toml");
+        let venue = super::venue(path, text, Files::Believed).expect("a good venue");
+        (venue.relay, venue.warnings)
+    };
+    let (usual, _) = read("");
+    assert_eq!((usual.secure, usual.multicast), (None, None));
+    let (own, warnings) = read(
+        "[relay]\nlisten_tls = \"[::]:8322\"\ncertificate = \"venue.pem\"\n\
+         private_key = \"/etc/venue.key\"\n\
+         multicast = { range = \"239.1.2.3-239.1.2.9\", ttl = 4, interface = \"eth1\" }",
+    );
+    let tls = own.secure.expect("a second door");
+    assert_eq!(tls.listen.port(), 8322);
+    assert_eq!(tls.certificate, Path::new("/v/venue.pem"));
+    assert_eq!(tls.private_key, Path::new("/etc/venue.key"));
+    let group = own.multicast.expect("a group");
+    assert_eq!(group.first, std::net::Ipv4Addr::new(239, 1, 2, 3));
+    assert_eq!(group.last, std::net::Ipv4Addr::new(239, 1, 2, 9));
+    assert_eq!((group.ports, group.ttl), (5000..=5015, 4));
+    assert_eq!(group.interface.as_deref(), Some("eth1"));
+    assert!(!warnings.iter().any(|said| said.contains("relay")));
+}
+
+#[test]
+fn a_password_guards_no_group_and_a_check_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("venue.toml");
+    write_key(&folder.path().join("relay.pw"), "pl4y-pw", 0o600);
+    let text = "[relay]\nuser = \"screens\"\npassword_file = \"relay.pw\"\n\
+                multicast = { range = \"239.1.2.3\" }\n";
+    let warnings = venue(&path, text).expect("a good venue").warnings;
+    let warned = |said: &String| said.contains(":4: relay: whoever joins the group");
+    assert!(warnings.iter().any(warned), "{warnings:?}");
+}
+
+#[test]
 fn guests_have_places_and_names_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("venue.toml");
@@ -532,6 +571,7 @@ fn the_comments_of_the_demo_are_true() {
         "guest_key_file",
         "guests = ",
         "key_file",
+        "listen_tls = ",
         "picture = ",
         "sound = \"music\"",
         "music = ",

@@ -1,4 +1,5 @@
-//! Who this machine says it is: the venue's certificate, for RTMPS.
+//! Who this machine says it is: the venue's certificate, for RTMPS and RTSPS. Read whenever a door
+//! is opened, on the door's own thread; and by a check of the venue file.
 
 use std::sync::Arc;
 
