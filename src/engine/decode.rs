@@ -86,6 +86,7 @@ impl Decoder {
     ) -> Result<Self, FragmentError> {
         let source: gst_app::AppSrc = fragment.element("in")?;
         let pipe = fragment.into_pipe(timebase, reporter);
+        decode_into_pool(pipe.inner());
         let subscription = feed.subscribe_to_all(source, QUEUE);
         // A refusal has been reported; the owner builds anew.
         let _ = pipe.play();
@@ -95,6 +96,17 @@ impl Decoder {
             turn,
         })
     }
+}
+
+/// Has pictures come out of the decoder in memory of a pool. Those that libav decodes straight into GStreamer's
+/// memory it needs for the next ones, so that GStreamer copies each of them, into memory that is new every
+/// time.
+fn decode_into_pool(pipeline: &gst::Pipeline) {
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.has_property("direct-rendering") {
+            element.set_property("direct-rendering", false);
+        }
+    });
 }
 
 /// Raw pictures that arrive at the sink, stamped in running time, are the source's.

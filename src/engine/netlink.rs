@@ -43,9 +43,9 @@ impl Network {
         }
     }
 
-    /// All connections that bear a mark.
-    pub fn connections(&self) -> HashMap<Mark, Wire> {
-        let found = self.connections.as_ref().map(Connections::look);
+    /// The connections that bear a mark, of which there are `most`.
+    pub fn connections(&self, most: usize) -> HashMap<Mark, Wire> {
+        let found = self.connections.as_ref().map(|own| own.look(most));
         found.and_then(Result::ok).unwrap_or_default()
     }
 

@@ -351,6 +351,11 @@ impl Output {
         self.accounted = pushed;
     }
 
+    /// Whether the kernel may know a connection of its.
+    pub fn has_session(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Looks after it; called some ten times a second with the connections that the kernel knows.
     pub fn poll(&mut self, wires: &HashMap<Mark, Wire>, now: Instant) {
         self.try_in_a_hurry(now);

@@ -158,7 +158,8 @@ impl Actor {
             self.sources[i].poll(now);
             self.judge_source(i, now);
         }
-        let wires = self.network.connections();
+        let connected = self.outputs.iter().filter(|output| output.has_session());
+        let wires = self.network.connections(connected.count());
         let opened = self.network.take_opened();
         for i in 0..self.outputs.len() {
             if opened {
