@@ -6,8 +6,6 @@
 
 mod access;
 mod ahead;
-mod boarding;
-mod bundle;
 mod client;
 mod courtesy;
 mod group;
@@ -33,7 +31,6 @@ use crate::ingest::{Registry, rtsp};
 use crate::model::MountPath;
 use crate::venue::RelayConfig;
 
-use boarding::Boarding;
 use guests::Guests;
 use listen::{Arrival, Hall};
 use post::Post;
@@ -45,8 +42,6 @@ const THREADS: i32 = -1;
 const MAX_SESSIONS: u32 = 400;
 /// Requests with a longer body are refused: an SDP is a few kilobytes.
 const MAX_BODY: u32 = 64 << 10;
-/// Of what one way to players does not take, so much is kept.
-const HELD_UP: gst::ClockTime = gst::ClockTime::from_seconds(1);
 /// How often the guests are looked at, and how often dead sessions are.
 const LOOK: Duration = Duration::from_millis(200);
 const CLEAN_UP: Duration = Duration::from_secs(2);
@@ -196,14 +191,13 @@ impl Server {
             self.config.guard.as_ref(),
         )));
         let mounts = server.mount_points().unwrap_or_default();
-        let mut boardings = Vec::new();
         for playable in self.playable.iter() {
-            let boarding = playable.always.then(|| Boarding::new(&playable.video));
-            let shared = boarding.as_ref();
-            let shared = shared.map(|own| (own, self.config.multicast.as_ref()));
-            let factory = mount::FeedFactory::new(playable, &self.timebase, shared);
+            let factory = mount::FeedFactory::new(playable, &self.timebase);
             mounts.add_factory(playable.path.as_str(), factory);
-            boardings.push(boarding);
+            if let Some(multicast) = self.config.multicast.as_ref().filter(|_| playable.always) {
+                let factory = mount::FeedFactory::multicast(playable, &self.timebase, multicast);
+                mounts.add_factory(&format!("{}{}", playable.path, group::PLACE), factory);
+            }
         }
         for (id, _) in self.registry.places() {
             let factory = rtsp::IngestFactory::new(&doors);
@@ -224,7 +218,7 @@ impl Server {
             let facts = arrival.lock().take().unwrap_or_default();
             doors.watch(client, facts.from);
             client::note_facts(client, &facts);
-            client::board(client, &mounted, &boardings);
+            client::ask_for_a_keyframe(client, &mounted);
             // A mount is built of what flows; while nothing does it is not there.
             let (described, known) = (mounted.clone(), facts.clone());
             client.connect_pre_describe_request(move |_, context| {
@@ -293,8 +287,7 @@ pub(crate) fn adopt(media: &impl IsA<gst_rtsp_server::RTSPMedia>, timebase: &Tim
 
 /// Has what a media plays sent the moment it is there. The server would keep it back until its time
 /// has come: a mount that plays what is encoded just now has nothing to keep back, and what is sent
-/// ahead would come too late. And where some of its players are sent what they get in another way than
-/// others, a way that takes nothing holds up itself: the server would have the others wait for it.
+/// ahead would come too late.
 fn send_at_once(media: &gst_rtsp_server::RTSPMedia) {
     let Some(pipeline) = pipeline_of(media) else {
         return;
@@ -303,15 +296,6 @@ fn send_at_once(media: &gst_rtsp_server::RTSPMedia) {
         let is_sender = element.factory().is_some_and(|factory| {
             ["appsink", "udpsink", "multiudpsink"].contains(&factory.name().as_str())
         });
-        if element
-            .factory()
-            .is_some_and(|factory| factory.name() == "queue")
-        {
-            element.set_property_from_str("leaky", "downstream");
-            element.set_property("max-size-buffers", 0u32);
-            element.set_property("max-size-bytes", 0u32);
-            element.set_property("max-size-time", HELD_UP.nseconds());
-        }
         if is_sender {
             element.set_property("sync", false);
             // The server sets it when it has put its own part together.

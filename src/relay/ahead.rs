@@ -4,8 +4,7 @@
 //! for whole when the next one begins, and so are a frame behind whatever they do. Every picture
 //! begins with an access unit delimiter (ITU-T H.264, 7.3.2.4), which says nothing of what follows.
 //! The programme's pictures follow each other at a fixed distance, so the delimiter of the next one
-//! can be sent, with its proper timestamp, right behind the one that is there. Behind that goes
-//! word that nothing more follows, for those that collect what belongs together.
+//! can be sent, with its proper timestamp, right behind the one that is there.
 
 glib::wrapper! {
     /// Takes whole H.264 pictures of an even rate, in byte-stream format, and sends the next one's
@@ -81,7 +80,6 @@ mod imp {
     use gst::prelude::*;
     use gst::subclass::prelude::*;
 
-    use super::super::bundle;
     use super::{begins_with_delimiter, delimiter_after, without_delimiter};
 
     pub struct Ahead {
@@ -166,10 +164,7 @@ mod imp {
             match next {
                 Some(next) => self.src.push(next),
                 None => Ok(gst::FlowSuccess::Ok),
-            }?;
-            // Refused only by a pipeline that is being taken down.
-            self.src.push_event(bundle::whole());
-            Ok(gst::FlowSuccess::Ok)
+            }
         }
     }
 }

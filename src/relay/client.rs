@@ -1,5 +1,5 @@
 //! What is done about each client of the server: it is counted, what it does is written down, it waits for
-//! what is about to flow, and it gets on at a keyframe. All on the client's own thread.
+//! what is about to flow, and a keyframe is asked for where it needs one. All on the client's own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 
-use super::boarding::{Boarding, Passenger};
+use super::group;
 use super::guests::Facts;
 use super::mount::{self, Readiness};
 use super::{Playable, path_of};
@@ -16,45 +16,17 @@ use super::{Playable, path_of};
 /// How long a player is kept waiting for what is about to flow.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Lets the client's players on at a keyframe, where a mount is shared.
-pub fn board(
-    client: &gst_rtsp_server::RTSPClient,
-    mounts: &Arc<[Playable]>,
-    boardings: &[Option<Arc<Boarding>>],
-) {
-    let places: Vec<Option<Passenger>> = boardings
-        .iter()
-        .map(|boarding| boarding.as_ref().map(Boarding::passenger))
-        .collect();
-    let places = Arc::new(places);
-    let at = |step: fn(&Passenger, &gst_rtsp_server::RTSPContext)| {
-        let (places, mounts) = (places.clone(), mounts.clone());
-        move |context: &gst_rtsp_server::RTSPContext| {
-            let found = find(&mounts, context).and_then(|(number, _)| places.get(number));
-            if let Some(Some(place)) = found {
-                step(place, context);
-            }
-            RTSPStatusCode::Ok
-        }
-    };
-    let ask = at(|place, context| place.ask(media_of(context).as_ref()));
-    client.connect_pre_play_request(move |_, context| ask(context));
-    let get_on = at(|place, context| place.get_on(context.client(), media_of(context)));
+/// Who joins a stream that others play already has a keyframe asked for.
+pub fn ask_for_a_keyframe(client: &gst_rtsp_server::RTSPClient, mounts: &Arc<[Playable]>) {
+    let mounts = mounts.clone();
     client.connect_play_request(move |_, context| {
-        get_on(context);
+        let is_group = |path: String| path.ends_with(group::PLACE);
+        if context.uri().map(path_of).is_some_and(is_group)
+            && let Some((_, mount)) = find(&mounts, context)
+        {
+            mount.video.request_keyframe();
+        }
     });
-    // Before it is done: nobody who has gone may be let on.
-    let leave = at(|place, _| place.leave());
-    client.connect_pre_teardown_request(move |_, context| leave(context));
-    let pause = at(|place, _| place.leave());
-    client.connect_pre_pause_request(move |_, context| pause(context));
-    client.connect_closed(move |_| places.iter().flatten().for_each(Passenger::leave));
-}
-
-/// What the client of a request has set up.
-fn media_of(context: &gst_rtsp_server::RTSPContext) -> Option<gst_rtsp_server::RTSPSessionMedia> {
-    let path = context.uri().map(path_of)?;
-    context.session()?.media(&path).0
 }
 
 /// Counts a client from its PLAY to its TEARDOWN or its end.

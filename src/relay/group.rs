@@ -5,7 +5,10 @@ use gst_rtsp_server::prelude::*;
 
 use crate::venue::Multicast;
 
-/// Lets players of the factory's media ask for multicast. All get the same address, which is the
+/// What comes behind the programme's path where it is asked for.
+pub const PLACE: &str = "/multicast";
+
+/// Lets players of the factory's media ask for multicast, and for nothing else. All get the same address, which is the
 /// venue's: nobody may choose where the stream goes.
 pub fn open(factory: &gst_rtsp_server::RTSPMediaFactory, multicast: &Multicast) {
     let pool = gst_rtsp_server::RTSPAddressPool::new();
@@ -18,6 +21,5 @@ pub fn open(factory: &gst_rtsp_server::RTSPMediaFactory, multicast: &Multicast) 
     factory.set_address_pool(Some(&pool));
     factory.set_multicast_iface(multicast.interface.as_deref());
     factory.set_max_mcast_ttl(multicast.ttl.into());
-    let protocols = factory.protocols() | gst_rtsp::RTSPLowerTrans::UDP_MCAST;
-    factory.set_protocols(protocols);
+    factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP_MCAST);
 }

@@ -1,9 +1,8 @@
-//! A mount that plays a feed as it was encoded.
-//!
-//! The programme is packed once for all who play it: there is one stream by multicast, where the venue has
-//! a group, and one write for each picture and player by TCP. How they get on is in
-//! [`boarding`](super::boarding). Of a source each player has a media of its own, built from what flows
-//! when it asks: it comes and goes, and its pictures are of no even rate.
+//! A mount that plays a feed as it was encoded. Each client has a media of its own, built from what
+//! flows when it asks: it costs itself, and it starts with a keyframe, picture and sound in step. (A
+//! media that clients share tells those who come later where picture and sound were when they were
+//! last sent to somebody: ffmpeg was seen to begin 0.9 s out of step there.) By multicast there is one
+//! stream for all, at a mount of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +13,12 @@ use gst_rtsp_server::prelude::*;
 use crate::engine::feed::Feed;
 use crate::engine::fragment::{Fragment, FragmentError};
 use crate::engine::timebase::Timebase;
+
 use crate::venue::Multicast;
 
 use super::Playable;
 use super::ahead::{self, Ahead};
-use super::boarding::Boarding;
-use super::bundle::Bundle;
 use super::group;
-
-/// No picture is kept for longer, for those who get on.
-const LONGEST: Duration = Duration::from_millis(25);
 
 /// Encoded frames that may wait for the payloader.
 const QUEUE: gst::ClockTime = gst::ClockTime::from_seconds(2);
@@ -41,35 +36,32 @@ struct Programme {
     audio: Arc<Feed>,
     /// Its pictures follow each other at a fixed distance.
     even: bool,
-    /// Where all play the same: how they get on.
-    shared: Option<Arc<Boarding>>,
     timebase: Timebase,
 }
 
 impl FeedFactory {
-    /// A factory for the mount. `shared`: how players get on where all play the same, and the group
-    /// that may be asked for there.
-    pub fn new(
-        playable: &Playable,
-        timebase: &Timebase,
-        shared: Option<(&Arc<Boarding>, Option<&Multicast>)>,
-    ) -> Self {
+    /// A factory for the mount.
+    pub fn new(playable: &Playable, timebase: &Timebase) -> Self {
         let factory: Self = glib::Object::new();
-        factory.set_shared(shared.is_some());
+        factory.set_shared(false);
         factory.set_suspend_mode(gst_rtsp_server::RTSPSuspendMode::None);
         factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
-        if let Some((_, Some(multicast))) = shared {
-            group::open(factory.upcast_ref(), multicast);
-        }
         factory.set_transport_mode(gst_rtsp_server::RTSPTransportMode::PLAY);
         // Set once, here only.
         let _ = factory.imp().plays.set(Programme {
             video: playable.video.clone(),
             audio: playable.audio.clone(),
             even: playable.always,
-            shared: shared.map(|(boarding, _)| boarding.clone()),
             timebase: timebase.clone(),
         });
+        factory
+    }
+
+    /// A factory for the mount that plays the same to all who join a group.
+    pub fn multicast(playable: &Playable, timebase: &Timebase, multicast: &Multicast) -> Self {
+        let factory = Self::new(playable, timebase);
+        factory.set_shared(true);
+        group::open(factory.upcast_ref(), multicast);
         factory
     }
 }
@@ -160,14 +152,7 @@ fn fragment_for(caps: &gst::Caps) -> Option<&'static str> {
 }
 
 /// Adds the packing of one feed to `bin`, as the server's `pay<number>`.
-fn add(
-    bin: &gst::Bin,
-    feed: &Feed,
-    source: &str,
-    number: u32,
-    even: bool,
-    shared: Option<&Arc<Boarding>>,
-) -> bool {
+fn add(bin: &gst::Bin, feed: &Feed, source: &str, number: u32, even: bool) -> bool {
     let Some(name) = feed.caps().as_ref().and_then(fragment_for) else {
         return false;
     };
@@ -177,21 +162,12 @@ fn add(
         let pay: gst::Element = fragment.element("pay")?;
         pay.set_property("pt", 96 + number);
         let mut line = fragment.into_line();
+        if even && name == "relay-h264" {
+            send_ahead(&mut line, &pay);
+        }
         // Only an element without a parent may be renamed.
         appsrc.set_property("name", source);
-        match shared {
-            _ if even && name == "relay-h264" => {
-                let packing = send_ahead(&mut line, &pay, shared);
-                packing.set_property("name", format!("pay{number}"));
-            }
-            shared => {
-                // Where nobody takes the sound for a while, a count of what was taken falls behind.
-                if shared.is_some() && pay.has_property("perfect-rtptime") {
-                    pay.set_property("perfect-rtptime", false);
-                }
-                pay.set_property("name", format!("pay{number}"));
-            }
-        }
+        pay.set_property("name", format!("pay{number}"));
         Ok::<_, FragmentError>(line)
     })();
     match added {
@@ -203,64 +179,19 @@ fn add(
     }
 }
 
-/// Has each picture's end known at once to whoever plays it, and each picture sent at once; answers
-/// what packs, in which the server finds its payloader. Players get on before a keyframe is packed.
-fn send_ahead(
-    line: &mut Vec<gst::Element>,
-    pay: &gst::Element,
-    shared: Option<&Arc<Boarding>>,
-) -> gst::Element {
-    if let Some(packets) = pay.static_pad("src") {
-        packets.add_probe(gst::PadProbeType::BUFFER, |_, info| {
-            if let Some(packet) = info.buffer_mut() {
-                ahead::unmark(packet.make_mut());
-            }
-            gst::PadProbeReturn::Ok
-        });
-    }
-    let ahead = Ahead::new();
-    if let (Some(pictures), Some(boarding)) = (ahead.static_pad("sink"), shared) {
-        let boarding = boarding.clone();
-        pictures.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            if let Some(picture) = info.buffer() {
-                let is_keyframe = !picture.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                boarding.picture(is_keyframe, patience(picture));
-            }
-            gst::PadProbeReturn::Ok
-        });
-    }
-    let place = line.iter().position(|element| element == pay);
-    let place = place.unwrap_or(line.len());
-    line.insert(place, ahead.upcast());
-    if shared.is_none() {
-        return pay.clone();
-    }
-    let Some(packing) = in_one(pay) else {
-        // It packs all the same, in more portions.
-        return pay.clone();
+/// Has each picture's end known at once to whoever plays it.
+fn send_ahead(line: &mut Vec<gst::Element>, pay: &gst::Element) {
+    let Some(packets) = pay.static_pad("src") else {
+        return;
     };
-    line[place + 1] = packing.clone();
-    packing
-}
-
-/// How long a picture may be kept for those who get on: the next one must find the way free.
-fn patience(picture: &gst::BufferRef) -> Duration {
-    let lasts = picture.duration().unwrap_or(gst::ClockTime::ZERO);
-    Duration::from(lasts).mul_f64(0.7).min(LONGEST)
-}
-
-/// The payloader and what bundles its packets, as one element. `None`: they do not fit.
-fn in_one(pay: &gst::Element) -> Option<gst::Element> {
-    let bundle = Bundle::new();
-    let bin = gst::Bin::new();
-    bin.add_many([pay, bundle.upcast_ref()]).ok()?;
-    pay.link(&bundle).ok()?;
-    for (element, name) in [(pay, "sink"), (bundle.upcast_ref(), "src")] {
-        let ghost = gst::GhostPad::with_target(&element.static_pad(name)?).ok()?;
-        ghost.set_property("name", name);
-        bin.add_pad(&ghost).ok()?;
-    }
-    Some(bin.upcast())
+    packets.add_probe(gst::PadProbeType::BUFFER, |_, info| {
+        if let Some(packet) = info.buffer_mut() {
+            ahead::unmark(packet.make_mut());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let place = line.iter().position(|element| element == pay);
+    line.insert(place.unwrap_or(line.len()), Ahead::new().upcast());
 }
 
 mod imp {
@@ -291,16 +222,8 @@ mod imp {
         fn create_element(&self, _url: &gst_rtsp::RTSPUrl) -> Option<gst::Element> {
             let plays = self.plays.get()?;
             let bin = gst::Bin::new();
-            let shared = plays.shared.as_ref();
-            let picture = super::add(&bin, &plays.video, "video", 0, plays.even, shared);
-            let sound = super::add(
-                &bin,
-                &plays.audio,
-                "audio",
-                u32::from(picture),
-                plays.even,
-                shared,
-            );
+            let picture = super::add(&bin, &plays.video, "video", 0, plays.even);
+            let sound = super::add(&bin, &plays.audio, "audio", u32::from(picture), plays.even);
             if !picture && !sound {
                 // Ended between the question whether it plays and this one.
                 tracing::debug!("a mount has nothing to play");
@@ -310,7 +233,7 @@ mod imp {
 
         fn gen_key(&self, url: &gst_rtsp::RTSPUrl) -> Option<glib::GString> {
             // What is shared is one, whatever a player adds to its address.
-            match self.plays.get().is_some_and(|plays| plays.shared.is_some()) {
+            match self.obj().is_shared() {
                 true => Some("shared".into()),
                 false => self.parent_gen_key(url),
             }
@@ -324,9 +247,6 @@ mod imp {
             super::super::adopt(media, &plays.timebase);
             super::super::send_at_once(media);
             super::super::courtesy::step_back_with(media);
-            if let Some(boarding) = &plays.shared {
-                boarding.begin(media);
-            }
             let Ok(bin) = media.element().downcast::<gst::Bin>() else {
                 return;
             };

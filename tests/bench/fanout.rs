@@ -159,7 +159,7 @@ fn by_multicast() {
     };
     let (none, _) = spent("nobody by multicast");
     // One that sees it, in a network of its own.
-    let url = format!("rtsp://{}:{relay}/programme", room.outside());
+    let url = format!("rtsp://{}:{relay}/programme/multicast", room.outside());
     let mut viewer = Viewer::watch_inside(&room.enter(), &url, "udp_multicast");
     viewer.wait_picture(seconds(8));
     let (one, one_rate) = spent("one player by multicast");
@@ -167,7 +167,7 @@ fn by_multicast() {
     let others: Vec<TcpStream> = (1..ROOMS)
         .map(|_| {
             let mut player = connect_from("127.0.0.1", relay);
-            let url = format!("rtsp://127.0.0.1:{relay}/programme");
+            let url = format!("rtsp://127.0.0.1:{relay}/programme/multicast");
             ask_for_both(&mut player, &url, group).unwrap();
             player
         })
