@@ -288,7 +288,7 @@ fn by_tls_the_same_relay_with_a_certificate_that_may_come_later() {
     let silent = connect_from("127.0.0.5", secure);
     wait_until(seconds(4), "it is there", || clients() > before);
     wait_until(seconds(14), "whoever asks for nothing is let go", || {
-        clients() == before
+        clients() <= before
     });
     drop(silent);
     laptop.assert_running();
