@@ -172,11 +172,25 @@ fn the_buildings_relay_fans_the_programme_out_by_rtmp_and_hls() {
     ] {
         assert!(page.contains(header), "{page}");
     }
-    for viewer in viewers {
-        let recording = viewer.stop();
-        recording.assert_stamps_never_go_backwards();
-        recording.assert_no_frame_missing(30.0);
-    }
+    let [one, other] = viewers.map(Viewer::stop);
+    one.assert_stamps_never_go_backwards();
+    // Both were sent the same pictures: all that came while both were there.
+    let between = |from: f64, to: f64| {
+        [&one, &other].map(|recording| {
+            let packets = recording.video().packets.iter();
+            let stamps = packets.map(|packet| packet.pts);
+            stamps
+                .filter(|at| (from..=to).contains(at))
+                .collect::<Vec<_>>()
+        })
+    };
+    let ends = [&one, &other].map(|recording| {
+        let packets = &recording.video().packets;
+        (packets[0].pts, packets[packets.len() - 1].pts)
+    });
+    let [of_one, of_other] = between(ends[0].0.max(ends[1].0), ends[0].1.min(ends[1].1));
+    assert!(of_one.len() > 100, "{} pictures", of_one.len());
+    assert_eq!(of_one, of_other);
     // Off air and on again; an end without a farewell; an end in good order.
     engine.ctl(&["output", "out", "stop"]).assert_ok();
     engine.ctl(&["output", "out", "start"]).assert_ok();
