@@ -330,8 +330,9 @@ fn offers_what_there_is(server: &Reference) {
         let start: f64 = picture["start_time"].as_str().unwrap().parse().unwrap();
         starts.push((name, picture["nb_read_packets"].clone(), start, length));
     }
-    // The same pictures in all qualities, by less than half a frame.
-    let together = |a: f64, b: f64| (a - b).abs() < 0.015;
+    // The same pictures in all qualities. ffmpeg stamps in units of a frame what it encodes: half of one
+    // is the most that this takes away or adds; and stamps are whole milliseconds.
+    let together = |a: f64, b: f64| (a - b).abs() < 1.0 / 60.0 + 0.002;
     let same = |own: &(String, Value, f64, f64)| {
         let (name, count, start, length) = &starts[0];
         own.0 == *name && own.1 == *count && together(own.2, *start) && together(own.3, *length)
