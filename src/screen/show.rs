@@ -80,6 +80,8 @@ enum Note {
     Pipe(u64, PipeNote),
     /// These rooms are known.
     Rooms(Vec<Room>),
+    /// It is time for the next attempt.
+    Due,
 }
 
 /// A screen at work.
@@ -380,6 +382,7 @@ impl Show {
                 PipeNote::Ended => self.fail("the stream has ended", Trouble::Gone),
                 PipeNote::Error { text, detail } => self.on_error(&text, &detail),
             },
+            Note::Due => self.obey(now),
             Note::Rooms(rooms) => {
                 let Some(chooser) = &self.chooser else { return };
                 let changed = chooser.borrow_mut().hear(rooms, now);
@@ -409,17 +412,32 @@ impl Show {
         let was_live = matches!(self.life.borrow().state(), State::Live { .. });
         self.life.borrow_mut().on_failed(trouble, Instant::now());
         self.hang_up();
+        self.wake_for_the_next();
         let reason = redact(reason);
         let known = (self.trouble.borrow().as_ref()).is_some_and(|(own, _)| *own == reason);
+        tracing::debug!("attempt {}: {reason}", self.run.get());
         // Said once, however often it is tried.
         if was_live || !known {
             let address = self.address.borrow();
             let address = address.as_ref().map_or_else(String::new, Address::shown);
             tracing::warn!(
-                "{address} is not there: {reason}; tried again, twice a second, for ever"
+                "{address} is not there: {reason}; tried again, three times a second, for ever"
             );
         }
         self.trouble.replace(Some((reason, trouble)));
+    }
+
+    /// The next attempt does not wait for a tick.
+    fn wake_for_the_next(&self) {
+        let Some(next) = self.life.borrow().next() else {
+            return;
+        };
+        let notes = self.notes.clone();
+        let wait = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        glib::timeout_add_local_once(wait, move || {
+            // Nobody listens to a screen that is being closed.
+            let _ = notes.try_send(Note::Due);
+        });
     }
 
     fn give_decoder_up(&self, reason: &str) {
@@ -541,12 +559,7 @@ impl Show {
                 self.follow_choice();
             }
         }
-        let order = self.life.borrow_mut().poll(now);
-        match order {
-            Some(Order::Knock) => self.knock(),
-            None => {}
-            Some(Order::Drop(why)) => self.drop_session(why),
-        }
+        self.obey(now);
         self.keep_sound_in_step();
         self.fit_pictures();
         self.show_glass(now);
@@ -557,6 +570,16 @@ impl Show {
             self.show_info();
         }
         self.show_time();
+    }
+
+    /// Does what the life of the feed asks for.
+    fn obey(&self, now: Instant) {
+        let order = self.life.borrow_mut().poll(now);
+        match order {
+            Some(Order::Knock) => self.knock(),
+            None => {}
+            Some(Order::Drop(why)) => self.drop_session(why),
+        }
     }
 
     fn drop_session(&self, why: Why) {
