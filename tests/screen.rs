@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{
     Cage, Colour, Ear, Engine, Heard, Laptop, Look, Namespace, Nginx, Panel, Room, Sight,
-    SoundServer, Wall, clock, free_port, numbered, numbered_and_heard, seconds,
+    SoundServer, TlsFront, Wall, clock, free_port, numbered, numbered_and_heard, seconds,
     wait_until,
 };
 use tempfile::TempDir;
@@ -251,6 +251,27 @@ fn keys_are_asked_for_mounts_and_outputs_are_waited_for_and_nothing_is_told() {
     figures(&screen, "RTSP / UDP");
     let log = screen.log();
     assert!(!log.contains("s3cret-of-9"), "{log}");
+    assert_eq!(screen.complaints(), [""; 0]);
+}
+
+#[test]
+fn by_tls_only_a_certificate_that_is_trusted_is_believed() {
+    let hall = Hall::new();
+    let engine = hall.start();
+    let front = TlsFront::of(hall.relay);
+    let url = format!("rtsps://localhost:{}/source/clip", front.port());
+    let screen = Panel::open(&engine.room, Look::screen(&[&url]));
+    screen.label(HINT).wait_within(seconds(5));
+    assert!(screen.wall().number().is_none());
+    drop(screen);
+    let certificate = front.certificate();
+    let trusting = ["--authority", certificate.to_str().unwrap(), &url];
+    let screen = Panel::open(&engine.room, Look::screen(&trusting));
+    let wall = screen.wall();
+    wall.wait_number(seconds(5));
+    assert_even(&wall, 1, 2);
+    screen.key("i");
+    figures(&screen, "RTSPS / TCP");
     assert_eq!(screen.complaints(), [""; 0]);
 }
 

@@ -79,6 +79,9 @@ impl Session {
             refuse_unwanted(&streams, wish.sound);
             count_losses(&streams, &facts);
         }
+        if wish.address.url().scheme() == "rtsps" {
+            tell_of_certificates(&streams);
+        }
         let pipe = fragment.into_pipe(timebase, reporter);
         let (weak, own, sound) = (pipe.inner().downgrade(), facts.clone(), wish.sound);
         let decoders = wish.decoders.clone();
@@ -193,6 +196,21 @@ fn refuse_unwanted(source: &gst::Element, sound: bool) {
             _ => false,
         };
         Some(wanted.to_value())
+    });
+}
+
+/// A certificate that is not accepted is told of: GStreamer says only that it cannot connect.
+fn tell_of_certificates(source: &gst::Element) {
+    let weak = source.downgrade();
+    source.connect("accept-certificate", false, move |_| {
+        if let Some(source) = weak.upgrade() {
+            gst::element_error!(
+                source,
+                gst::ResourceError::NotAuthorized,
+                ("the relay's certificate is not accepted")
+            );
+        }
+        Some(false.to_value())
     });
 }
 
