@@ -13,7 +13,8 @@
 //! | [`tongue`] | the operator's languages | model |
 //! | [`media_file`] | what the slate's files hold | engine's fragments |
 //! | [`venue`] | the venue file, checked and resolved | model, secret, tongue, media_file, tls, devices' names |
-//! | [`engine`] | all media and the show | model, monitor, calibrate, venue, ingest, relay, control, devices, discovery, join's addresses |
+//! | [`outlet`] | where raw pictures leave a pipeline | nothing |
+//! | [`engine`] | all media and the show | model, monitor, calibrate, venue, ingest, relay, control, devices, discovery, outlet, join's addresses |
 //! | [`ingest`] | the front doors that laptops push to | engine's inlets, pipes and notes; venue |
 //! | [`relay`] | the RTSP server, for both directions | engine's feeds and netlink, ingest, venue |
 //! | [`control`] | the Unix socket: server and client | model, monitor, devices, engine's notes |
@@ -26,8 +27,7 @@
 //! | [`cli`] | arguments as types | model, ctl's times |
 //! | [`pages`] | man pages and shell completions | cli |
 //! | `panel` | the operator's window (GTK, a cargo feature) | model, tongue, control's client |
-//! | `screen` | a screen in the building (GTK, the same feature) | model, tongue, discovery, engine's fragments, pipes and timebase |
-//! | [`discovery`] | rooms on the LAN | nothing |
+//! | `screen` | a screen in the building (GTK, the same feature) | model, tongue, discovery, outlet, engine's fragments, pipes and timebase |
 //!
 //! # Threads
 //!
@@ -51,6 +51,7 @@ pub mod launch;
 pub mod media_file;
 pub mod model;
 pub mod monitor;
+pub mod outlet;
 pub mod pages;
 #[cfg(feature = "panel")]
 pub mod panel;

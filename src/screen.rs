@@ -7,6 +7,7 @@
 //! | `life` | when to knock, to connect, to give up; picture or slate |
 //! | `session`, `picture` | one connection: from the network to decoded pictures |
 //! | `gate`, `pace`, `develop` | pictures wait for their turn, and become what GTK draws |
+//! | `sound` | the feed's sound, and what plays it |
 //! | `decoders` | which decoder is tried |
 //! | `address` | what is played, and what gets us in |
 //! | `choice` | which room, where no address was given |
@@ -27,6 +28,7 @@ mod pace;
 mod picture;
 mod session;
 mod show;
+mod sound;
 mod stage;
 mod window;
 
@@ -42,8 +44,7 @@ use crate::cli::{ScreenArgs, Switch};
 use address::{Address, AddressError};
 use show::{Plan, Show};
 
-/// Names of elements, by which their errors are known.
-const SOUND: &str = "screen-sound";
+/// Name of the decoder, by which its errors are known.
 const DECODER: &str = "screen-decoder";
 
 /// Why a screen cannot begin.
@@ -73,6 +74,7 @@ pub enum ScreenError {
 pub fn run(args: ScreenArgs, state: &Path) -> Result<ExitCode, ScreenError> {
     gst::init().map_err(ScreenError::GStreamer)?;
     crate::service::forward_gstreamer_log();
+    sound::leave_out_what_is_heard_nowhere();
     let plan = plan(args, state)?;
     let app = gtk::Application::builder()
         .application_id("org.regie.Screen")

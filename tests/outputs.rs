@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Engine, Nginx, Room, Viewer, free_port, seconds};
+use common::{Engine, Held, Nginx, Room, Viewer, free_port, seconds, wait_until};
 use serde_json::Value;
 
 const KEY_A: &str = "zx9-Secret-Key-Of-A";
@@ -225,6 +225,33 @@ fn rtmps_reaches_its_server_and_believes_only_good_certificates() {
         output(status, "trusting")["state"] == "publishing"
     });
     assert!(!server.publishing("live", "strict"));
+}
+
+#[test]
+fn sound_that_comes_late_keeps_its_place() {
+    let server = Nginx::running();
+    let url = server.rtmp_url("live", "out");
+    let engine = Engine::start(&venue(&[("out", format!("uri = \"{url}\""))]));
+    server.wait_publishing("live", "out", seconds(6));
+    let mut viewer = Viewer::watch(&url);
+    viewer.wait_picture(seconds(8));
+    // As on a computer that has too much to do: all sound of this time comes at once, after the pictures.
+    let Some(held) = Held::threads(engine.id(), "sound") else {
+        return;
+    };
+    std::thread::sleep(Duration::from_millis(600));
+    drop(held);
+    let bytes = viewer.bytes();
+    wait_until(seconds(8), "it goes on", || {
+        viewer.bytes() > bytes + 300_000
+    });
+    let recording = viewer.stop();
+    recording.assert_stamps_never_go_backwards();
+    // A packet is 21.3 ms, and a stamp whole milliseconds.
+    let packets = &recording.audio().packets;
+    let steps = packets.windows(2).map(|two| two[1].pts - two[0].pts);
+    let crowded = steps.filter(|step| *step < 0.020).count();
+    assert_eq!(crowded, 0, "of {}", packets.len());
 }
 
 #[test]

@@ -44,6 +44,10 @@ const FILES: &[(&str, &str)] = &[
     ("-rw-r--r--", "./usr/share/doc/regie/copyright"),
     ("-rw-r--r--", "./usr/share/doc/regie/changelog.Debian.gz"),
     ("-rw-r--r--", "./usr/share/doc/regie/venue-reference.toml"),
+    (
+        "-rw-r--r--",
+        "./usr/share/doc/regie/reference/transcoder.nginx.conf",
+    ),
 ];
 
 #[test]

@@ -501,7 +501,7 @@ mod tests {
             .field("interlace-mode", "mixed")
             .field("colorimetry", "bt709")
             .build();
-        let info = crate::engine::pictures::layout_of(&caps).unwrap();
+        let info = crate::outlet::layout_of(&caps).unwrap();
         let picture = Picture {
             buffer: gst::Buffer::from_slice(vec![180u8; info.size()]),
             info,

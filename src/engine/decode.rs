@@ -6,10 +6,12 @@ use std::sync::Arc;
 use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
 
+use crate::outlet::{self, running_time};
+
 use super::damage::Damage;
 use super::feed::{Feed, Media, Subscription};
 use super::fragment::{Fragment, FragmentError};
-use super::pictures::{Picture, Pictures, layout_of, next_serial, same_pixels};
+use super::pictures::{Picture, Pictures, next_serial, same_pixels};
 use super::pipeline::{Pipe, Reporter};
 use super::samples::Samples;
 use super::timebase::Timebase;
@@ -121,57 +123,23 @@ pub fn show_still(sink: &gst_app::AppSink, pictures: Arc<Pictures>) {
 
 /// Hands on each picture, and the running time at which it is there, in nanoseconds.
 fn on_picture(sink: &gst_app::AppSink, take: impl Fn(Picture, u64) + Send + 'static) {
-    let mut known: Option<(gst::Caps, gst_video::VideoInfo)> = None;
     let mut last: Option<Picture> = None;
-    take_any_stride(sink);
-    sink.set_callbacks(
-        gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let Some(caps) = sample.caps() else {
-                    return Ok(gst::FlowSuccess::Ok);
-                };
-                if known.as_ref().is_none_or(|(own, _)| **own != *caps) {
-                    known = layout_of(caps).map(|info| (caps.to_owned(), info));
-                }
-                if let (Some((_, info)), Some(buffer)) = (&known, sample.buffer_owned())
-                    && let Some(captured) = running_time(&sample)
-                {
-                    let mut picture = Picture {
-                        buffer,
-                        info: info.clone(),
-                        captured,
-                        serial: next_serial(),
-                    };
-                    if let Some(last) = last.as_ref().filter(|last| same_pixels(last, &picture)) {
-                        picture.serial = last.serial;
-                    }
-                    last = Some(picture.clone());
-                    let now = sink
-                        .current_running_time()
-                        .map_or(captured, |now| now.nseconds());
-                    take(picture, now);
-                }
-                Ok(gst::FlowSuccess::Ok)
-            })
-            .build(),
-    );
-}
-
-/// Tells the decoder that lines may be longer than a picture is wide: else it copies each picture
-/// into memory without the room that decoding needs around it.
-pub fn take_any_stride(sink: &gst_app::AppSink) {
-    let Some(pad) = sink.static_pad("sink") else {
-        return;
-    };
-    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
-        match info.query_mut().map(gst::QueryRef::view_mut) {
-            Some(gst::QueryViewMut::Allocation(query)) => {
-                query.add_allocation_meta::<gst_video::VideoMeta>(None);
-                gst::PadProbeReturn::Handled
-            }
-            _ => gst::PadProbeReturn::Ok,
+    outlet::on_picture(sink, move |sink, leaving| {
+        let Some(captured) = leaving.stamp else {
+            return;
+        };
+        let mut picture = Picture {
+            buffer: leaving.buffer,
+            info: leaving.info,
+            captured,
+            serial: next_serial(),
+        };
+        if let Some(last) = last.as_ref().filter(|last| same_pixels(last, &picture)) {
+            picture.serial = last.serial;
         }
+        last = Some(picture.clone());
+        let now = sink.current_running_time();
+        take(picture, now.map_or(captured, gst::ClockTime::nseconds));
     });
 }
 
@@ -194,12 +162,6 @@ pub fn hear(sink: &gst_app::AppSink, samples: Arc<Samples>) {
             })
             .build(),
     );
-}
-
-fn running_time(sample: &gst::Sample) -> Option<u64> {
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let pts = sample.buffer()?.pts()?;
-    segment.to_running_time(pts).map(gst::ClockTime::nseconds)
 }
 
 /// What flows through the feed, for people: `H.264 1920x1080 30 fps`, `AAC 48000 Hz stereo`.

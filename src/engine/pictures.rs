@@ -40,17 +40,6 @@ pub struct Picture {
     pub serial: u64,
 }
 
-/// The layout of pictures with these caps, without what does not concern a single picture: rate and
-/// interlacing. A converter refuses pictures that differ from its frame in those.
-pub fn layout_of(caps: &gst::CapsRef) -> Option<gst_video::VideoInfo> {
-    let full = gst_video::VideoInfo::from_caps(caps).ok()?;
-    gst_video::VideoInfo::builder(full.format(), full.width(), full.height())
-        .par(full.par())
-        .colorimetry(&full.colorimetry())
-        .build()
-        .ok()
-}
-
 /// Numbers pictures, so that two can be compared without looking at them.
 pub fn next_serial() -> u64 {
     static SERIAL: AtomicU64 = AtomicU64::new(1);

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use gst::prelude::*;
 
 use crate::media_file;
+use crate::outlet::layout_of;
 use crate::tongue::Tongue;
 use crate::venue::{FrameSize, SlateConfig, Venue};
 
@@ -18,7 +19,7 @@ use super::fragment::{Fragment, FragmentError};
 use super::lettering::in_programme_colours;
 use super::note::{Note, Notes};
 use super::ornament::Ornaments;
-use super::pictures::{Picture, layout_of, next_serial};
+use super::pictures::{Picture, next_serial};
 use countdown::Countdown;
 
 /// A slate that may still be on its way.

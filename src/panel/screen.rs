@@ -4,6 +4,8 @@ use gtk::prelude::*;
 use gtk::subclass::prelude::*;
 use gtk::{gdk, glib, graphene};
 
+use crate::model::Letterbox;
+
 mod imp {
     use super::*;
     use std::cell::RefCell;
@@ -39,7 +41,9 @@ mod imp {
             let whole = graphene::Rect::new(0.0, 0.0, width, height);
             snapshot.append_color(&gdk::RGBA::BLACK, &whole);
             if let Some(texture) = &*self.texture.borrow() {
-                let place = super::inside(width, height, texture);
+                let size = (texture.width() as f32, texture.height() as f32);
+                let lies = Letterbox::of(size, (width, height));
+                let place = graphene::Rect::new(lies.x, lies.y, lies.width, lies.height);
                 snapshot.append_texture(texture, &place);
             }
         }
@@ -74,22 +78,4 @@ impl Screen {
         let (width, height) = (even(width), even(width / aspect));
         (width >= 16 && height >= 16).then_some((width, height))
     }
-}
-
-/// Where in a place of this size a picture lies undistorted. One that was asked for at this size
-/// covers it.
-fn inside(width: f32, height: f32, texture: &gdk::Texture) -> graphene::Rect {
-    let (own_width, own_height) = (texture.width() as f32, texture.height() as f32);
-    let factor = (width / own_width).min(height / own_height);
-    let (w, h) = (own_width * factor, own_height * factor);
-    if (w - width).abs() < 3.0 && (h - height).abs() < 3.0 {
-        // It was asked for at this size, and made even.
-        return graphene::Rect::new(0.0, 0.0, width, height);
-    }
-    graphene::Rect::new(
-        ((width - w) / 2.0).floor(),
-        ((height - h) / 2.0).floor(),
-        w,
-        h,
-    )
 }

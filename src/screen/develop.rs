@@ -12,6 +12,8 @@ use gst_video::{
     VideoResamplerMethod,
 };
 
+use crate::model::letterbox::MADE_FOR;
+
 /// Pictures that are converted at once by so many threads: a full HD picture that is scaled as well
 /// takes 20 ms by one.
 const THREADS: u32 = 2;
@@ -141,7 +143,7 @@ fn fitted(aspect: f64, (width, height): (u32, u32)) -> (u32, u32) {
     let own_width = most_width.min(most_height * aspect);
     let own_height = own_width / aspect;
     let even = |length: f64, most: u32| {
-        if f64::from(most) - length < 3.0 {
+        if f64::from(most) - length < f64::from(MADE_FOR) {
             most
         } else {
             (length.round() as u32).max(2) & !1

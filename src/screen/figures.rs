@@ -48,6 +48,20 @@ impl Drawn {
     }
 }
 
+/// Whether the feed is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Heard {
+    /// Nobody wants to hear it.
+    #[default]
+    Off,
+    /// No sound has come, or it has only just begun.
+    NotYet,
+    /// It is.
+    Yes,
+    /// It would be, if this machine's sound system worked.
+    NoDevice,
+}
+
 /// All that is told.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
@@ -71,6 +85,8 @@ pub struct Figures {
     pub late: u64,
     /// Never shown.
     pub skipped: u64,
+    /// Whether it is heard.
+    pub heard: Heard,
     /// How often the feed was gone.
     pub losses: u64,
     /// Why it is not there, in the words of whoever said so.
@@ -110,10 +126,17 @@ impl Figures {
             };
             kind.replace("{decoder}", name)
         });
+        let heard = match self.heard {
+            Heard::Off => tongue.tr("off"),
+            Heard::NotYet => tongue.tr("none has come yet"),
+            Heard::Yes => tongue.tr("on"),
+            Heard::NoDevice => tongue.tr("no sound device of this PC works; it is tried again"),
+        };
         let mut lines = vec![
             (tongue.tr("Delay here").to_owned(), delay),
             (tongue.tr("Pictures").to_owned(), rate),
             (tongue.tr("Lost").to_owned(), lost),
+            (tongue.tr("Sound").to_owned(), heard.to_owned()),
             (tongue.tr("Decoder").to_owned(), decoder),
             (tongue.tr("Transport").to_owned(), self.transport.clone()),
             (tongue.tr("Address").to_owned(), self.address.clone()),
@@ -159,12 +182,20 @@ mod tests {
         assert_eq!(english[0].1, "23 ms, at most 31 ms; 0 ms of it held back");
         assert_eq!(english[1].1, "30.0 a second, 1920 × 1080");
         assert_eq!(english[2].1, "0 packets lost, 0 pictures late, 0 left out");
-        assert_eq!(english[3].1, "avdec_h264, by the processor");
+        assert_eq!(english[3].1, "off");
+        assert_eq!(english[4].1, "avdec_h264, by the processor");
         let french = figures.lines(Tongue::French);
         assert!(
             french[1].1.starts_with("30,0 par seconde"),
             "{}",
             french[1].1
         );
+        let deaf = Figures {
+            heard: Heard::NoDevice,
+            ..figures
+        };
+        let line = deaf.lines(Tongue::French).swap_remove(3);
+        assert_eq!(line.0, "Son");
+        assert!(line.1.starts_with("aucune sortie son"), "{}", line.1);
     }
 }

@@ -5,6 +5,8 @@ use gtk::prelude::*;
 use gtk::subclass::prelude::*;
 use gtk::{gdk, glib, graphene};
 
+use crate::model::Letterbox;
+
 use super::figures::Drawn;
 
 mod imp {
@@ -47,9 +49,11 @@ mod imp {
             let (width, height) = (widget.width() as f32, widget.height() as f32);
             let whole = graphene::Rect::new(0.0, 0.0, width, height);
             let texture = self.texture.borrow();
-            let place = texture
-                .as_ref()
-                .map(|texture| super::inside(width, height, texture));
+            let place = texture.as_ref().map(|texture| {
+                let size = (texture.width() as f32, texture.height() as f32);
+                let lies = Letterbox::of(size, (width, height));
+                graphene::Rect::new(lies.x, lies.y, lies.width, lies.height)
+            });
             // Behind a picture that covers everything it would be drawn for nothing.
             if place.as_ref() != Some(&whole) {
                 snapshot.append_color(&gdk::RGBA::BLACK, &whole);
@@ -111,26 +115,4 @@ impl Glass {
         let of = |length: i32| u32::try_from(length * scale).ok().filter(|own| *own >= 16);
         Some((of(self.width())?, of(self.height())?))
     }
-}
-
-/// Where in a place of this size a picture lies undistorted. One that was made for it covers it.
-fn inside(width: f32, height: f32, texture: &gdk::Texture) -> graphene::Rect {
-    let (own_width, own_height) = (texture.width() as f32, texture.height() as f32);
-    let factor = (width / own_width).min(height / own_height);
-    let (w, h) = (own_width * factor, own_height * factor);
-    // Sizes are made even.
-    let snap = |own: f32, whole: f32| {
-        if whole - own < 3.0 {
-            whole
-        } else {
-            own.round()
-        }
-    };
-    let (w, h) = (snap(w, width), snap(h, height));
-    graphene::Rect::new(
-        ((width - w) / 2.0).floor(),
-        ((height - h) / 2.0).floor(),
-        w,
-        h,
-    )
 }

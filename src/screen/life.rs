@@ -13,10 +13,10 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// A server that does not take a connection by then is knocked at again: a lost first packet is
 /// repeated only after 1 s, then 3 s, and a network may be back at any moment.
 pub const KNOCK: Duration = Duration::from_millis(600);
-/// Attempts that fail at once begin this far apart...
-const PACE: Duration = Duration::from_millis(500);
-/// ...and after one that failed there is at least this pause, so that the next is never more than a
-/// second away from a server's return.
+/// Attempts that fail at once begin this far apart: a mount that is there a moment after its server, and
+/// whatever else the next one brings along, is on the glass within a second then...
+const PACE: Duration = Duration::from_millis(300);
+/// ...and after one that failed there is at least this pause.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The same where a person has to do something first.
 const PAUSE_REFUSED: Duration = Duration::from_secs(3);
@@ -155,7 +155,15 @@ impl Life {
         self.state = State::Waiting { until: now + pause };
     }
 
-    /// What is to be done by now. To be asked ten times a second.
+    /// When the next attempt is due.
+    pub fn next(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// What is to be done by now. To be asked ten times a second, and when the next attempt is due.
     pub fn poll(&mut self, now: Instant) -> Option<Order> {
         match self.state {
             State::Waiting { until } if now >= until => {
@@ -253,8 +261,26 @@ mod tests {
         });
         let pairs = drive.orders.windows(2);
         let longest = pairs.map(|pair| pair[1].0 - pair[0].0).max();
-        assert!(longest.is_some_and(|longest| longest <= 700), "{longest:?}");
+        assert!(longest.is_some_and(|longest| longest <= 300), "{longest:?}");
         assert!(drive.orders.iter().all(|(_, order)| *order == Order::Knock));
+    }
+
+    #[test]
+    fn a_mount_that_is_not_there_yet_is_asked_for_three_times_a_second() {
+        let mut drive = Drive::begin();
+        drive.run(60_000, |life, now| {
+            // The server takes the connection, and refuses 100 ms later.
+            if let State::Connecting { since } = life.state()
+                && now > since
+            {
+                life.on_failed(Trouble::Gone, now);
+                assert_eq!(life.next(), Some(since + PACE));
+            }
+            life.on_open(now);
+        });
+        let pairs = drive.orders.windows(2);
+        let longest = pairs.map(|pair| pair[1].0 - pair[0].0).max();
+        assert!(longest.is_some_and(|longest| longest <= 400), "{longest:?}");
     }
 
     #[test]

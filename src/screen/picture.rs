@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gst::prelude::*;
-use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
-use crate::engine::decode::take_any_stride;
+use crate::outlet;
 
 use super::decoders::{Codec, Decoders};
 use super::gate::Entrance;
@@ -106,33 +105,17 @@ fn sink(entrance: &Entrance) -> Out {
         .max_buffers(4)
         .wait_on_eos(false)
         .build();
-    take_any_stride(&element);
     let entered = Arc::new(Mutex::new(None::<Entered>));
     let (times, entrance) = (entered.clone(), entrance.clone());
-    let mut known: Option<(gst::Caps, VideoInfo)> = None;
-    element.set_callbacks(
-        gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let Some(caps) = sample.caps() else {
-                    return Ok(gst::FlowSuccess::Ok);
-                };
-                if known.as_ref().is_none_or(|(own, _)| **own != *caps) {
-                    let info = VideoInfo::from_caps(caps).ok();
-                    known = info.map(|info| (caps.to_owned(), info));
-                }
-                if let (Some((_, info)), Some(buffer)) = (&known, sample.buffer_owned()) {
-                    let now = entrance.now();
-                    let times = times.lock().clone();
-                    let came = times.and_then(|times| entered_at(&times, buffer.pts()));
-                    // A picture without a stamp is due when it is there.
-                    let stamp = stamp(&sample).unwrap_or(now);
-                    entrance.arrive(buffer, info.clone(), stamp, came.unwrap_or(now));
-                }
-                Ok(gst::FlowSuccess::Ok)
-            })
-            .build(),
-    );
+    outlet::on_picture(&element, move |_, leaving| {
+        let now = entrance.now();
+        let times = times.lock().clone();
+        let came = times.and_then(|times| entered_at(&times, leaving.buffer.pts()));
+        // A picture without a stamp is due when it is there.
+        let stamp = leaving.stamp.and_then(|stamp| i64::try_from(stamp).ok());
+        let (stamp, came) = (stamp.unwrap_or(now), came.unwrap_or(now));
+        entrance.arrive(leaving.buffer, leaving.info, stamp, came);
+    });
     Out { element, entered }
 }
 
@@ -141,13 +124,6 @@ fn entered_at(times: &Entered, stamp: Option<gst::ClockTime>) -> Option<i64> {
     let mut times = times.lock();
     let at = times.iter().position(|(own, _)| *own == stamp)?;
     times.drain(..=at).next_back().map(|(_, came)| came)
-}
-
-/// Running time of a picture, in nanoseconds.
-fn stamp(sample: &gst::Sample) -> Option<i64> {
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let running = segment.to_running_time(sample.buffer()?.pts()?)?;
-    i64::try_from(running.nseconds()).ok()
 }
 
 /// Notes what goes into the decoder.

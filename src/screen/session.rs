@@ -19,6 +19,7 @@ use super::address::Address;
 use super::decoders::Decoders;
 use super::gate::Entrance;
 use super::picture;
+use super::sound::Sound;
 
 /// How long a packet that is missing may still come, where they come one by one. Nothing is held
 /// back for it while none is missing.
@@ -51,16 +52,8 @@ pub struct Facts {
     /// A picture, a sound has been taken.
     has_picture: AtomicBool,
     has_sound: AtomicBool,
-    sound: Mutex<Option<Sound>>,
-}
-
-/// A connection's sound, from the moment that it is there.
-struct Sound {
-    out: gst::Element,
-    /// It waits here until pictures tell when it is due.
-    held: Option<(gst::Pad, gst::PadProbeId)>,
-    /// As set last, in nanoseconds.
-    offset: i64,
+    /// Its sound, for whoever plays it.
+    pub sound: Arc<Sound>,
 }
 
 /// A connection.
@@ -68,11 +61,6 @@ pub struct Session {
     facts: Arc<Facts>,
     _pipe: Pipe,
 }
-
-/// Sound that lies with the sound card, in microseconds.
-const BUFFER: i64 = 80_000;
-/// Steps of sound are heard: it is moved only by more than this.
-const STEP: i64 = 15_000_000;
 
 impl Session {
     /// Begins to connect. Everything else is told by `reporter` and comes through the entrance.
@@ -91,9 +79,10 @@ impl Session {
             refuse_unwanted(&streams, wish.sound);
             count_losses(&streams, &facts);
         }
+        if wish.address.url().scheme() == "rtsps" {
+            tell_of_certificates(&streams);
+        }
         let pipe = fragment.into_pipe(timebase, reporter);
-        // Sound is told when it is due; the pipeline adds nothing to that.
-        pipe.inner().set_latency(gst::ClockTime::ZERO);
         let (weak, own, sound) = (pipe.inner().downgrade(), facts.clone(), wish.sound);
         let decoders = wish.decoders.clone();
         streams.connect_pad_added(move |_, pad| {
@@ -133,27 +122,6 @@ impl Facts {
         };
         let all = buffers.iter().filter_map(|buffer| buffer.upgrade());
         Some(all.filter_map(of).sum())
-    }
-
-    /// Has sound be heard so long after its stamps, in nanoseconds.
-    pub fn set_sound_offset(&self, offset: i64) {
-        let mut place = self.sound.lock();
-        let Some(sound) = place.as_mut() else {
-            return;
-        };
-        let held = sound.held.take();
-        let moved = held.is_some() || (sound.offset - offset).abs() > STEP;
-        if moved {
-            sound.offset = offset;
-        }
-        let out = sound.out.clone();
-        drop(place);
-        if moved {
-            out.set_property("ts-offset", offset);
-        }
-        if let Some((pad, probe)) = held {
-            pad.remove_probe(probe);
-        }
     }
 }
 
@@ -231,6 +199,21 @@ fn refuse_unwanted(source: &gst::Element, sound: bool) {
     });
 }
 
+/// A certificate that is not accepted is told of: GStreamer says only that it cannot connect.
+fn tell_of_certificates(source: &gst::Element) {
+    let weak = source.downgrade();
+    source.connect("accept-certificate", false, move |_| {
+        if let Some(source) = weak.upgrade() {
+            gst::element_error!(
+                source,
+                gst::ResourceError::NotAuthorized,
+                ("the relay's certificate is not accepted")
+            );
+        }
+        Some(false.to_value())
+    });
+}
+
 fn count_losses(source: &gst::Element, facts: &Arc<Facts>) {
     let facts = facts.clone();
     source.connect("new-manager", false, move |values| {
@@ -266,7 +249,7 @@ fn connect(
         return picture::play(pipeline, pad, structure, facts, entrance, decoders);
     }
     if is_sound && sound && !facts.has_sound.swap(true, Ordering::Relaxed) {
-        return hear(pipeline, pad, facts);
+        return facts.sound.take(pipeline, pad);
     }
     let hole = gst::ElementFactory::make("fakesink")
         .property("sync", false)
@@ -275,45 +258,6 @@ fn connect(
     pipeline.add(&hole)?;
     hole.sync_state_with_parent()?;
     join(pad, &hole)
-}
-
-/// Sound goes its own way, and waits until pictures have told when it is due.
-fn hear(
-    pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    facts: &Arc<Facts>,
-) -> Result<(), glib::BoolError> {
-    let broken = |error: FragmentError| glib::bool_error!("{error}");
-    let fragment = Fragment::bin("screen-sound").map_err(broken)?;
-    let queue: gst::Element = fragment.element("in").map_err(broken)?;
-    let out: gst::Element = fragment.element("out").map_err(broken)?;
-    let bin = fragment.into_bin();
-    bin.set_property("name", super::SOUND);
-    // The sound card's own buffer is a part of the delay.
-    bin.connect_deep_element_added(|_, _, element| {
-        if element.has_property("buffer-time") && element.has_property("latency-time") {
-            element.set_property("buffer-time", BUFFER);
-            element.set_property("latency-time", BUFFER / 4);
-        }
-    });
-    let entry = queue
-        .static_pad("sink")
-        .ok_or_else(|| glib::bool_error!("no pad"))?;
-    bin.add_pad(&gst::GhostPad::with_target(&entry)?)?;
-    let exit = queue
-        .static_pad("src")
-        .ok_or_else(|| glib::bool_error!("no pad"))?;
-    let probe = exit.add_probe(gst::PadProbeType::BLOCK_DOWNSTREAM, |_, _| {
-        gst::PadProbeReturn::Ok
-    });
-    *facts.sound.lock() = Some(Sound {
-        out,
-        held: probe.map(|probe| (exit, probe)),
-        offset: 0,
-    });
-    pipeline.add(&bin)?;
-    bin.sync_state_with_parent()?;
-    join(pad, &bin)
 }
 
 /// Links a pad to an element's only entry.

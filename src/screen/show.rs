@@ -2,6 +2,7 @@
 //! is so. On GTK's thread, which never waits: names are looked up, connections made and taken down on
 //! other threads.
 
+mod hearing;
 mod view;
 
 use std::cell::{Cell, RefCell};
@@ -28,14 +29,15 @@ use super::keys::{self, Key};
 use super::life::{KNOCK, Life, Order, State, Trouble, Why};
 use super::output::{self, Pick};
 use super::session::{Session, Wish};
+use super::sound::Loudspeaker;
 use super::window::Window;
+use hearing::Hearing;
 
 /// How often everything is looked at.
 const TICK: Duration = Duration::from_millis(100);
-/// Sound needs the sound card's own buffer, and some for the network's unevenness.
-const SOUND_FLOOR: i64 = 140_000_000;
-/// A screen whose sound card fails is silent for so long before it is tried again.
-const SILENT: Duration = Duration::from_secs(60);
+/// Sound needs the sound card's own buffer, a packet's worth of it (often 85 ms) that is sent when it is
+/// full, and some for the network's unevenness.
+const SOUND_FLOOR: i64 = 220_000_000;
 /// As many encoded pictures without a decoded one: the decoder does not work.
 const ENOUGH: u64 = 25;
 
@@ -70,7 +72,7 @@ pub struct Plan {
     pub memory: PathBuf,
 }
 
-/// What other threads tell. Each says of which attempt it speaks.
+/// What other threads tell. Each says of which attempt it speaks, at the feed or at the sound system.
 enum Note {
     /// Whether anybody takes connections.
     Knocked(u64, Result<(), String>),
@@ -78,8 +80,14 @@ enum Note {
     Started(u64, Result<Session, String>),
     /// A pipeline has something to tell.
     Pipe(u64, PipeNote),
+    /// This machine's sound system has been opened.
+    Heard(u64, Result<Loudspeaker, String>),
+    /// What plays the sound has something to tell.
+    Sound(u64, PipeNote),
     /// These rooms are known.
     Rooms(Vec<Room>),
+    /// It is time for the next attempt.
+    Due,
 }
 
 /// A screen at work.
@@ -97,7 +105,7 @@ pub struct Show {
     run: Cell<u64>,
     session: RefCell<Option<Session>>,
     decoders: RefCell<Decoders>,
-    mute_until: Cell<Option<Instant>>,
+    hearing: RefCell<Hearing>,
     /// What is wrong, and whether a person has to do something.
     trouble: RefCell<Option<(String, Trouble)>>,
     sent: Cell<Option<(u32, u32)>>,
@@ -128,7 +136,7 @@ impl Show {
             run: Cell::new(0),
             session: RefCell::new(None),
             decoders: RefCell::default(),
-            mute_until: Cell::new(None),
+            hearing: RefCell::default(),
             trouble: RefCell::new(None),
             sent: Cell::new(None),
             overtaken: Cell::new(0),
@@ -359,6 +367,7 @@ impl Show {
     /// Whatever is connected is no longer, and whatever it still has to say is not heard.
     fn hang_up(&self) {
         self.run.set(self.run.get() + 1);
+        self.hearing.borrow_mut().hang_up();
         self.session.replace(None);
     }
 
@@ -380,6 +389,9 @@ impl Show {
                 PipeNote::Ended => self.fail("the stream has ended", Trouble::Gone),
                 PipeNote::Error { text, detail } => self.on_error(&text, &detail),
             },
+            Note::Due => self.obey(now),
+            Note::Heard(run, opened) => self.on_heard(run, opened, now),
+            Note::Sound(run, note) => self.on_sound(run, &note, now),
             Note::Rooms(rooms) => {
                 let Some(chooser) = &self.chooser else { return };
                 let changed = chooser.borrow_mut().hear(rooms, now);
@@ -393,11 +405,7 @@ impl Show {
     }
 
     fn on_error(&self, text: &str, detail: &str) {
-        let of = |name: &str| detail.contains(&format!(":{name}"));
-        if of(super::SOUND) {
-            tracing::warn!("no sound for a minute: {text} ({detail})");
-            self.mute_until.set(Some(Instant::now() + SILENT));
-        } else if of(super::DECODER) {
+        if detail.contains(&format!(":{}", super::DECODER)) {
             self.give_decoder_up(text);
         }
         tracing::debug!("{detail}");
@@ -409,17 +417,32 @@ impl Show {
         let was_live = matches!(self.life.borrow().state(), State::Live { .. });
         self.life.borrow_mut().on_failed(trouble, Instant::now());
         self.hang_up();
+        self.wake_for_the_next();
         let reason = redact(reason);
         let known = (self.trouble.borrow().as_ref()).is_some_and(|(own, _)| *own == reason);
+        tracing::debug!("attempt {}: {reason}", self.run.get());
         // Said once, however often it is tried.
         if was_live || !known {
             let address = self.address.borrow();
             let address = address.as_ref().map_or_else(String::new, Address::shown);
             tracing::warn!(
-                "{address} is not there: {reason}; tried again, twice a second, for ever"
+                "{address} is not there: {reason}; tried again, three times a second, for ever"
             );
         }
         self.trouble.replace(Some((reason, trouble)));
+    }
+
+    /// The next attempt does not wait for a tick.
+    fn wake_for_the_next(&self) {
+        let Some(next) = self.life.borrow().next() else {
+            return;
+        };
+        let notes = self.notes.clone();
+        let wait = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        glib::timeout_add_local_once(wait, move || {
+            // Nobody listens to a screen that is being closed.
+            let _ = notes.try_send(Note::Due);
+        });
     }
 
     fn give_decoder_up(&self, reason: &str) {
@@ -457,11 +480,7 @@ impl Show {
         let Some(address) = self.address.borrow().clone() else {
             return;
         };
-        let muted = self
-            .mute_until
-            .get()
-            .is_some_and(|until| Instant::now() < until);
-        let sound = self.plan.sound && !muted;
+        let sound = self.plan.sound;
         let wish = Wish {
             address,
             transport: self.plan.transport,
@@ -541,13 +560,8 @@ impl Show {
                 self.follow_choice();
             }
         }
-        let order = self.life.borrow_mut().poll(now);
-        match order {
-            Some(Order::Knock) => self.knock(),
-            None => {}
-            Some(Order::Drop(why)) => self.drop_session(why),
-        }
-        self.keep_sound_in_step();
+        self.obey(now);
+        self.keep_sound_in_step(now);
         self.fit_pictures();
         self.show_glass(now);
         self.show_choice(now);
@@ -557,6 +571,16 @@ impl Show {
             self.show_info();
         }
         self.show_time();
+    }
+
+    /// Does what the life of the feed asks for.
+    fn obey(&self, now: Instant) {
+        let order = self.life.borrow_mut().poll(now);
+        match order {
+            Some(Order::Knock) => self.knock(),
+            None => {}
+            Some(Order::Drop(why)) => self.drop_session(why),
+        }
     }
 
     fn drop_session(&self, why: Why) {
@@ -570,15 +594,6 @@ impl Show {
             Why::Silent => "pictures have stopped",
         };
         self.fail(reason, Trouble::Gone);
-    }
-
-    fn keep_sound_in_step(&self) {
-        let session = self.session.borrow();
-        if let (Some(session), Some(offset)) = (&*session, self.gate.counts().offset)
-            && self.plan.sound
-        {
-            session.facts().set_sound_offset(offset);
-        }
     }
 
     /// Without a GPU pictures are made as large as they are drawn: scaling them twice costs more.

@@ -39,7 +39,7 @@ impl Nginx {
     pub fn running_with_tls() -> Self {
         let mut server = Self::absent();
         server.rtmps = Some(free_port());
-        make_certificate(server.folder.path());
+        make_certificate(server.folder.path(), "key.pem", "certificate.pem");
         server.start();
         server
     }
@@ -163,7 +163,7 @@ impl Nginx {
 
     /// The statistics of one stream, as nginx-rtmp writes them.
     fn stream(&self, application: &str, name: &str) -> Option<String> {
-        let page = self.statistics()?;
+        let page = statistics(self.http)?;
         let application = format!("<name>{application}</name>");
         let applications = page
             .split("<application>")
@@ -173,15 +173,6 @@ impl Nginx {
             .split("<stream>")
             .find(|part| part.trim_start().starts_with(&name))?;
         Some(streams.split("</stream>").next()?.to_owned())
-    }
-
-    fn statistics(&self) -> Option<String> {
-        let mut http = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
-        http.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        http.write_all(b"GET /stat HTTP/1.0\r\n\r\n").ok()?;
-        let mut page = String::new();
-        http.read_to_string(&mut page).ok()?;
-        Some(page)
     }
 
     fn config(&self) -> String {
@@ -211,18 +202,29 @@ impl Nginx {
     }
 }
 
-fn is_root() -> bool {
+/// What an nginx with RTMP says of itself at `/stat` on this port.
+pub fn statistics(port: u16) -> Option<String> {
+    let mut http = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    http.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    http.write_all(b"GET /stat HTTP/1.0\r\n\r\n").ok()?;
+    let mut page = String::new();
+    http.read_to_string(&mut page).ok()?;
+    Some(page)
+}
+
+pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
+/// A certificate that signs itself, and its key: files of these names in the folder, both as PEM.
 #[track_caller]
-fn make_certificate(folder: &Path) {
+pub fn make_certificate(folder: &Path, key: &str, certificate: &str) {
     let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
-                   -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
-                   -keyout key.pem -out certificate.pem";
+                   -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
     Said::by(
         Command::new("openssl")
             .args(request.split_whitespace())
+            .args(["-keyout", key, "-out", certificate])
             .current_dir(folder),
     )
     .assert_ok();

@@ -16,6 +16,17 @@ pub struct Sound {
 impl Sound {
     #[track_caller]
     pub fn decode(file: &Path) -> Self {
+        Self::decode_as(file, &["-ac", "1"])
+    }
+
+    /// One channel, counted from 0, and nothing of the others.
+    #[track_caller]
+    pub fn channel(file: &Path, channel: u32) -> Self {
+        Self::decode_as(file, &["-af", &format!("pan=mono|c0=c{channel}")])
+    }
+
+    #[track_caller]
+    fn decode_as(file: &Path, channels: &[&str]) -> Self {
         let rate = RATE.to_string();
         let mut command = Command::new("ffmpeg");
         command
@@ -23,7 +34,8 @@ impl Sound {
             .arg(file)
             .args(["-map", "0:a:0"]);
         command
-            .args(["-ac", "1", "-ar", &rate, "-f", "s16le", "-"])
+            .args(channels)
+            .args(["-ar", &rate, "-f", "s16le", "-"])
             .stdin(Stdio::null());
         let output = command.output().expect("ffmpeg decodes");
         let samples = output.stdout.chunks_exact(2);

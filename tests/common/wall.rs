@@ -20,6 +20,20 @@ const COUNT: u32 = 600;
 /// 1280x720, 30 pictures a second for 20 s, steel blue with a number each, and silence.
 #[track_caller]
 pub fn numbered(folder: &Path) -> PathBuf {
+    numbered_with(folder, "numbered.mp4", "anullsrc=r=48000:cl=stereo")
+}
+
+/// The same, but that a tone of 440 Hz, amplitude 0.14, is on the left for all the time, and a beep of
+/// 1500 Hz on the right for the first tenth of each second.
+#[track_caller]
+pub fn numbered_and_heard(folder: &Path) -> PathBuf {
+    let beep = "0.25*sin(2*PI*1500*t)*lt(mod(t,1),0.1)";
+    let sound = format!("aevalsrc='0.14*sin(2*PI*440*t)|{beep}':s=48000");
+    numbered_with(folder, "heard.mp4", &sound)
+}
+
+#[track_caller]
+fn numbered_with(folder: &Path, name: &str, sound: &str) -> PathBuf {
     let seconds = COUNT / 30;
     let bit =
         "if(eq(X,0)+eq(X,15),235,if(eq(X,1)+eq(X,14),16,if(mod(floor(N/pow(2,13-X)),2),235,16)))";
@@ -28,8 +42,7 @@ pub fn numbered(folder: &Path) -> PathBuf {
          color=c=black:s=16x2:r=30:d={seconds},format=yuv420p,geq=lum='{bit}':cb=128:cr=128,\
          scale=1280:40:flags=neighbor[strip];[ground][strip]overlay=0:0"
     );
-    let sound = format!("anullsrc=r=48000:cl=stereo:d={seconds}");
-    draw(folder, "numbered.mp4", &picture, &sound)
+    draw(folder, name, &picture, &format!("{sound}:d={seconds}"))
 }
 
 /// The number that a picture carries, by the brightness at a place of it.

@@ -8,7 +8,7 @@ use crate::cli::Transport;
 use crate::engine::wording::foreign;
 use crate::screen::address::Address;
 use crate::screen::choice::Choice;
-use crate::screen::figures::Figures;
+use crate::screen::figures::{Figures, Heard};
 use crate::screen::life::{Glass, State, Trouble};
 use crate::screen::session::{Facts, Session};
 use crate::screen::stage;
@@ -92,6 +92,10 @@ impl Show {
             lost: facts.and_then(Facts::lost),
             late: counts.late,
             skipped: counts.skipped + self.overtaken.get(),
+            heard: match self.plan.sound {
+                true => self.hearing.borrow().told(),
+                false => Heard::Off,
+            },
             losses: self.life.borrow().losses(),
             trouble: trouble
                 .as_ref()
