@@ -226,7 +226,7 @@ fn what_comes_in_is_followed_and_what_does_not_is_told() {
 
         // A card that the system keeps, and an input that a card does not have.
         drop(show);
-        std::fs::set_permissions(WEBCAM, Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(WEBCAM, Permissions::from_mode(0o000)).unwrap();
         let sources = source("cam", "speaker", WEBCAM, "")
             + &source("hdmi", "slides", HDMI, "input = \"SDI 7\"");
         // Without this even root may do only what permissions say.
