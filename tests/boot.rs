@@ -102,13 +102,6 @@ rm -rf /tmp/first
     )
 }
 
-/// What makes a screen of a PC, as its unit says; the address is what an administrator writes. It lies on
-/// the disk when the plug is pulled: until then systemd need not read it, for which an emulated processor
-/// takes a minute.
-const SCREEN: &str = r#"systemctl stop regie-kiosk &&
-    systemctl --no-reload disable regie-kiosk && systemctl --no-reload enable regie-screen &&
-    sed -i 's|^SCREEN=.*|SCREEN="rtsp://127.0.0.1:8554/programme"|' /etc/default/regie-screen && sync"#;
-
 /// What a PC has shown since it was switched on.
 struct Start {
     pc: Pc,
@@ -151,56 +144,26 @@ impl Pc {
     /// the programme's monitor.
     #[track_caller]
     fn wait_panel(&mut self, layout: Colour) -> Picture {
-        self.wait_display("the panel", |picture| {
-            picture.share_like(GROUND) > 0.1 && picture.colour_at(0.42, 0.25).is_like(layout)
-        })
-    }
-
-    /// Waits until nothing but the programme is on the display.
-    #[track_caller]
-    fn wait_screen(&mut self, layout: Colour) -> Picture {
-        self.wait_display("the programme, full screen,", |picture| {
-            let corners = [(0.01, 0.01), (0.99, 0.01), (0.01, 0.99), (0.4, 0.4)];
-            corners
-                .into_iter()
-                .all(|(x, y)| picture.colour_at(x, y).is_like(layout))
-        })
-    }
-
-    #[track_caller]
-    fn wait_display(&mut self, what: &str, shows: impl Fn(&Picture) -> bool) -> Picture {
         let begun = Instant::now();
         loop {
             let picture = self.display();
-            if shows(&picture) {
+            if picture.share_like(GROUND) > 0.1 && picture.colour_at(0.42, 0.25).is_like(layout) {
                 return picture;
             }
             if begun.elapsed() > BOOT {
                 // What the session says has no unit's name in the journal.
                 let log = self.shell(
-                    "loginctl; systemctl status regie-kiosk regie-screen; journalctl -b --no-pager _UID=$(id -u regie-kiosk) | tail -n 40",
+                    "loginctl; systemctl status regie-kiosk; journalctl -b --no-pager _UID=$(id -u regie-kiosk) | tail -n 40",
                     COMMAND,
                 );
                 panic!(
-                    "{what} is not on the display; see {}\n{}",
+                    "no panel on the display; see {}\n{}",
                     picture.keep(),
                     log.out
                 );
             }
             self.shell("sleep 1", COMMAND);
         }
-    }
-
-    /// The session that the display belongs to, as logind has it: user, state, console, kind.
-    #[track_caller]
-    fn session(&mut self) -> Vec<String> {
-        let asked = "loginctl show-session $(loginctl show-seat seat0 -p ActiveSession --value) \
-            -p Name -p State -p TTY -p Type";
-        let said = self.shell(asked, COMMAND);
-        let words = said.assert_ok().out.split_whitespace();
-        let mut words: Vec<String> = words.map(str::to_owned).collect();
-        words.sort();
-        words
     }
 }
 
@@ -246,8 +209,6 @@ fn switched_on_it_is_on_air_and_after_a_power_cut_as_it_was() {
 
     pc.shell("regie ctl take green", COMMAND).assert_ok();
     look(&server).late_picture().assert_colour(0.2, 0.2, GREEN);
-    // From the next start on it is a screen in the building, and plays, of all relays, its own.
-    pc.shell(SCREEN, BOOT).assert_ok();
     pc.pull_the_plug();
     wait_until(COMMAND, "the server has noticed", || {
         !server.publishing("live", "show")
@@ -258,26 +219,9 @@ fn switched_on_it_is_on_air_and_after_a_power_cut_as_it_was() {
     let kept = pc.shell("cat /var/lib/regie/recordings/monday.mkv", COMMAND);
     assert_eq!(kept.assert_ok().out.trim(), "monday");
 
-    let begun = Instant::now();
-    let screen = pc.wait_screen(GREEN);
-    eprintln!(
-        "the screen is on the display {:.0} s later: {}",
-        begun.elapsed().as_secs_f64(),
-        screen.keep()
-    );
-    let session = [
-        "Name=regie-kiosk",
-        "State=active",
-        "TTY=tty1",
-        "Type=wayland",
-    ];
-    assert_eq!(pc.session(), session);
-    assert_eq!(pc.property("regie-screen.service", "NRestarts"), "0");
-    assert_eq!(pc.property("regie-kiosk.service", "MainPID"), "0");
-
-    // An upgrade while on air: nothing is restarted, and what was stopped stays so. (Drawing the screen, an
+    // An upgrade while on air: nothing is restarted, and what was stopped stays so. (Drawing the panel, an
     // emulated processor has little left for dpkg.)
-    pc.shell("systemctl stop regie-screen", COMMAND).assert_ok();
+    pc.shell("systemctl stop regie-kiosk", COMMAND).assert_ok();
     let before = pc.property("regie.service", "MainPID");
     let upgrade = pc.shell("dpkg -i /root/regie.deb", BOOT);
     assert!(
@@ -286,9 +230,5 @@ fn switched_on_it_is_on_air_and_after_a_power_cut_as_it_was() {
         upgrade.out
     );
     assert_eq!(pc.property("regie.service", "MainPID"), before);
-    assert_eq!(pc.property("regie-screen.service", "MainPID"), "0");
     assert_eq!(pc.property("regie-kiosk.service", "MainPID"), "0");
-    let enabled = pc.shell("systemctl is-enabled regie-kiosk regie-screen", COMMAND);
-    let words: Vec<&str> = enabled.out.split_whitespace().collect();
-    assert_eq!(words, ["disabled", "enabled"], "as its owner left it");
 }

@@ -217,7 +217,8 @@ fn a_server_that_dies_or_freezes_costs_the_desk_alone_and_it_comes_back() {
     });
     drop(tune);
     eprintln!("back after {back:?}");
-    assert!(back.iter().all(|back| *back < seconds(5)), "{back:?}");
+    // An attempt at a server that is not there, and the pause after it, come before the one that succeeds.
+    assert!(back.iter().all(|back| *back < seconds(8)), "{back:?}");
     assert_eq!(faults(&engine.status()), Vec::<String>::new());
     recording.assert_no_frame_missing(30.0);
     recording.assert_stamps_never_go_backwards();
