@@ -350,14 +350,14 @@ fn sound_is_in_step_with_the_picture_and_comes_back_with_it() {
     let screen = Panel::open(&engine.room, Look::screen(&["--sound", "on", &url]));
     let wall = screen.wall();
     wall.wait_number(seconds(5));
-    wait_heard(&server, seconds(5));
+    wait_heard(&server, seconds(12));
     assert_in_step(&wall, &server);
 
     engine.kill9();
     wait_until(seconds(4), "the slate", || wall.number().is_none());
     engine.restart();
     wall.wait_number(seconds(8));
-    wait_heard(&server, seconds(5));
+    wait_heard(&server, seconds(12));
     assert_in_step(&wall, &server);
     assert_eq!(screen.complaints(), [""; 0]);
 }
