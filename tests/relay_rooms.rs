@@ -163,8 +163,7 @@ fn the_password_is_asked_of_those_who_want_the_group_and_nobody_else_may_choose_
     assert_eq!(ask_for_both(&mut client, &place, [group; 2]), None);
 }
 
-/// One that takes nothing, and one whose way is too narrow, cost themselves; others that share what is
-/// packed do not notice.
+/// One that takes nothing, and one whose way is too narrow, cost themselves; others do not notice.
 #[test]
 fn a_room_with_a_bad_network_costs_nobody_else_a_frame() {
     let Some(building) = Building::new(4) else {

@@ -13,7 +13,6 @@ use gst_rtsp_server::prelude::*;
 use crate::engine::feed::Feed;
 use crate::engine::fragment::{Fragment, FragmentError};
 use crate::engine::timebase::Timebase;
-
 use crate::venue::Multicast;
 
 use super::Playable;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::reader::Section;
 use super::super::{
-    GuestsConfig, IngestConfig, SoundPolicy, SourceAlarms, SourceConfig, SourceKind, Tls,
+    GuestsConfig, IngestConfig, SoundPolicy, SourceAlarms, SourceConfig, SourceKind,
 };
 use super::{source, take};
 use crate::model::join::GUEST;
@@ -18,8 +18,6 @@ const PASSPHRASE: RangeInclusive<usize> = 10..=79;
 
 /// More guests than this are a venue's own laptops.
 const MOST_GUESTS: f64 = 8.0;
-
-const FILE: &str = "a file in PEM, seen from the venue file's folder";
 
 pub fn ingest(section: &Section<'_>, folder: &Path) -> IngestConfig {
     let door = |key: &'static str, port: u16| {
@@ -36,27 +34,9 @@ pub fn ingest(section: &Section<'_>, folder: &Path) -> IngestConfig {
     let rtmp = door("rtmp", 1935).unwrap_or(everywhere(1935));
     let rtmps = door("rtmps", 1936).flatten();
     let srt = door("srt", 8890).unwrap_or(everywhere(8890));
-    let file = |key: &'static str| section.optional(key, FILE, |value| take::path(value, folder));
-    let (certificate, private_key) = (file("certificate"), file("private_key"));
+    let rtmps = take::tls(section, "rtmps", rtmps, folder);
     let guests = guests(section, folder);
     section.finish(|_| None);
-    let rtmps = match (rtmps, certificate, private_key) {
-        (Some(listen), Some(certificate), Some(private_key)) => Some(Tls {
-            listen,
-            certificate,
-            private_key,
-        }),
-        (Some(_), ..) => {
-            for key in ["certificate", "private_key"] {
-                if !section.has(key) {
-                    let what = format!("needs a {key}");
-                    section.complain("rtmps", &what, &format!("{key} beside it"));
-                }
-            }
-            None
-        }
-        (None, ..) => None,
-    };
     IngestConfig {
         rtmp,
         rtmps,

@@ -14,7 +14,6 @@ use crate::tls::certificate;
 const USER: &str = "a name of letters, digits, \".\", \"_\" and \"-\", at most 64 of them";
 const PASSWORD_FILE: &str =
     "a file with the password on its only line, seen from the venue file's folder";
-const PEM: &str = "a file in PEM, seen from the venue file's folder";
 const SECURE: &str = "an address and a port as \"0.0.0.0:8322\" or \"[::]:8322\", or \"off\"";
 
 const GROUP: &str =
@@ -47,8 +46,7 @@ pub fn relay(
         }
         take::address(value).map(Some)
     });
-    let file = |key: &'static str| section.optional(key, PEM, |value| take::path(value, folder));
-    let (certificate, private_key) = (file("certificate"), file("private_key"));
+    let secure = take::tls(section, "listen_tls", secure.flatten(), folder);
     let user = section.optional("user", USER, take::user);
     let password = take::secret_file(section, folder, "password_file", PASSWORD_FILE);
     let group = section.inline("multicast", GROUP);
@@ -79,23 +77,6 @@ pub fn relay(
              which is asked of those who ask for the address",
         );
     }
-    let secure = match (secure.flatten(), certificate, private_key) {
-        (Some(listen), Some(certificate), Some(private_key)) => Some(Tls {
-            listen,
-            certificate,
-            private_key,
-        }),
-        (Some(_), ..) => {
-            for key in ["certificate", "private_key"] {
-                if !section.has(key) {
-                    let what = format!("needs a {key}");
-                    section.complain("listen_tls", &what, &format!("{key} beside it"));
-                }
-            }
-            None
-        }
-        (None, ..) => None,
-    };
     if let Some(tls) = &secure {
         if tls.listen.port() == listen.port() && tls.listen.port() != 0 {
             let what = "is the port of listen, and one port is either plain or TLS";
@@ -117,7 +98,11 @@ fn check(section: &Section<'_>, tls: &Tls, files: Files) {
     if files == Files::LookedInto
         && let Err(problem) = certificate::load(tls)
     {
-        section.complain("listen_tls", &format!("cannot be served: {problem}"), PEM);
+        section.complain(
+            "listen_tls",
+            &format!("cannot be served: {problem}"),
+            take::PEM,
+        );
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
+use super::super::Tls;
 use super::super::reader::{Refusal, Section, is_secret_name, kind_of};
 use super::super::value::{self, Rate, Unfit};
 use crate::model::Colour;
@@ -22,6 +23,9 @@ pub const LABEL: &str = "a text on one line, at most 80 characters";
 
 /// What [`colour`] accepts, as told to people.
 pub const COLOUR: &str = "#rrggbb, as in \"#101828\"";
+
+/// What the files beside a door with TLS are, as told to people.
+pub const PEM: &str = "a file in PEM, seen from the venue file's folder";
 
 /// Larger than any stream key, and small enough to read without a thought.
 const LARGEST_KEY: u64 = 4096;
@@ -255,4 +259,27 @@ fn read_key(path: &Path) -> Result<(String, bool), Refusal> {
 
 fn problem(unfit: Unfit) -> Refusal {
     unfit.problem.to_owned()
+}
+
+/// Where a door speaks TLS, with the certificate and the key beside it; `listen` is what was read at `key`.
+pub fn tls(
+    section: &Section<'_>,
+    key: &'static str,
+    listen: Option<SocketAddr>,
+    folder: &Path,
+) -> Option<Tls> {
+    let file = |name: &'static str| section.optional(name, PEM, |value| path(value, folder));
+    let (certificate, private_key) = (file("certificate"), file("private_key"));
+    let listen = listen?;
+    for name in ["certificate", "private_key"] {
+        if !section.has(name) {
+            let what = format!("needs a {name}");
+            section.complain(key, &what, &format!("{name} beside it"));
+        }
+    }
+    Some(Tls {
+        listen,
+        certificate: certificate?,
+        private_key: private_key?,
+    })
 }
