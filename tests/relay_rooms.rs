@@ -52,13 +52,17 @@ fn rates(building: &Building, other: usize) -> (f64, f64) {
     )
 }
 
-/// One stream for all has an address of its own.
-fn watch(enter: &[String], url: &str, transport: &str) -> Viewer {
+/// The relay in room 0, seen from another: its picture is there. One stream for all has an address of its own.
+#[track_caller]
+fn watch(building: &Building, relay: u16, room: usize, transport: &str) -> Viewer {
     let place = match transport {
         "udp_multicast" => "/multicast",
         _ => "",
     };
-    Viewer::watch_inside(enter, &format!("{url}{place}"), transport)
+    let url = format!("rtsp://{}:{relay}/programme{place}", building.address(0));
+    let mut viewer = Viewer::watch_inside(&building.enter(room), &url, transport);
+    viewer.wait_picture(seconds(8));
+    viewer
 }
 
 #[test]
@@ -71,12 +75,7 @@ fn by_multicast_any_number_of_rooms_costs_one_stream() {
     let multicast = format!("multicast = {{ range = \"{GROUP}\", ports = \"5000-5015\" }}");
     let room = Room::new(&venue(relay, &multicast));
     let engine = room.inside_of(building.enter(0)).start();
-    let url = format!("rtsp://{}:{relay}/programme", building.address(0));
-    let watch = |room: usize, transport: &str| {
-        let mut viewer = watch(&building.enter(room), &url, transport);
-        viewer.wait_picture(seconds(8));
-        viewer
-    };
+    let watch = |room, transport| watch(&building, relay, room, transport);
     let first = watch(1, "udp_multicast");
     let (one, _) = rates(&building, 5);
     assert!(building.groups(1).contains(GROUP), "IGMP: it has joined");
@@ -173,12 +172,7 @@ fn a_room_with_a_bad_network_costs_nobody_else_a_frame() {
     let multicast = format!("multicast = {{ range = \"{GROUP}\" }}");
     let room = Room::new(&venue(relay, &multicast));
     let engine = room.inside_of(building.enter(0)).start();
-    let url = format!("rtsp://{}:{relay}/programme", building.address(0));
-    let watch = |room: usize, transport: &str| {
-        let mut viewer = watch(&building.enter(room), &url, transport);
-        viewer.wait_picture(seconds(8));
-        viewer
-    };
+    let watch = |room, transport| watch(&building, relay, room, transport);
     let good = [watch(1, "tcp"), watch(1, "udp"), watch(2, "udp_multicast")];
     let mut frozen = watch(3, "tcp");
     frozen.freeze();
